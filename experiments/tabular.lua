@@ -236,7 +236,8 @@ end
 local function read(cfg, key, log)
   local label = cfg.label or not cfg.file and "rent" or nil
   local types = cfg.classify and label and {[label] = "category"} or nil
-  local rows = cfg.file and bnn.assert_or_exit(bnn.data.table(cfg.file, {types = types}))
+  local opts = {types = types, hint = "--ignore=%s"}
+  local rows = cfg.file and bnn.assert_or_exit(bnn.data.table(cfg.file, opts))
     or made_up(key, cfg.n)
   check_name("label", rows, label)
   for _, name in ipairs(cfg.ignore) do
@@ -264,11 +265,22 @@ local function suited(method, prep, rows)
   return bnn.assert_or_exit(ok and result, not ok and (result:gsub("^.-:%d+: ", "")) or nil)
 end
 
+-- Numbers of which no row to train on has one teach nothing.
+local function check_values(rows, ignored)
+  for _, name in ipairs(rows.names) do
+    local column = rows:column(name)
+    local has_none = column.kind == "number" and column.values:isnan():real():min():item() == 1
+    bnn.assert_or_exit(ignored[name] or not has_none, ("no row to train on has a value of %s "
+      .. "(--ignore=%s leaves it out)"):format(name, name))
+  end
+end
+
 -- What is fitted to the rows to train on. Categories that they lack, or a first missing one, must
 -- not end a run on the rows to test.
 local function fit(cfg, rows, label)
   local columns = {}
   for _, name in ipairs(cfg.ignore) do columns[name] = "ignore" end
+  check_values(rows, columns)
   local prep = bnn.data.preprocess{
     label = label, columns = columns, categories = {"one_hot", unknown = "zeros"},
     target = cfg.log_target and {"log", "standardise"} or nil,

@@ -107,15 +107,27 @@ typedef struct augmented_rows {
   bnn_tensor *rows;
   const bnn_augment *augment;
   bnn_key key;
+  size_t input, targets, weights; /* sources; 0: no targets, no weights */
 } augmented_rows;
 
-/* core.augmented_rows(rows, augmentation, key) -> rows for a batch */
+/* Which tensor of a batch, counted from 1, or 0 for none, as a source. */
+static size_t opt_source(lua_State *L, int arg, const char *name) {
+  if (lua_isnoneornil(L, arg)) return 0;
+  const size_t at = (size_t)bind_check_range(L, arg, name, 0, BNN_FEEDS_MAX);
+  return at > 0 ? at - 1 : 0;
+}
+
+/* core.augmented_rows(rows, augmentation, key, input = 1, targets = 0, weights = 0) -> rows for a batch:
+ * which of its tensors is augmented, and what is mixed with it, 0 for none, counted from 1 */
 static int core_augmented_rows(lua_State *L) {
   bnn_tensor *rows = bind_check_dense(L, 1, BNN_I32);
   const augment *of = bind_check_box(L, 2, &augment_class);
   const bnn_key key = bind_check_key(L, 3);
+  const size_t input =
+      lua_isnoneornil(L, 4) ? 1 : (size_t)bind_check_range(L, 4, "input", 1, BNN_FEEDS_MAX);
+  const size_t targets = opt_source(L, 5, "targets"), weights = opt_source(L, 6, "weights");
   augmented_rows *made = lua_newuserdatauv(L, sizeof *made, 2);
-  *made = (augmented_rows){rows, of->a, key};
+  *made = (augmented_rows){rows, of->a, key, input - 1, targets, weights};
   bind_set_metatable(L, AUGMENTED_ROWS, no_methods);
   for (int i = 1; i <= 2; i++) {
     lua_pushvalue(L, i);
@@ -129,29 +141,44 @@ const bnn_tensor *bind_check_rows(lua_State *L, int arg, bnn_batch *batch) {
   if (!augmented) return lua_isnoneornil(L, arg) ? NULL : bind_check_dense(L, arg, BNN_I32);
   batch->augment = augmented->augment;
   batch->augment_key = augmented->key;
+  batch->augmented = augmented->input;
+  batch->mixed = augmented->targets;
+  batch->weights = augmented->weights;
   return augmented->rows;
 }
 
-/* core.gather_augmented(x, y or nil, augmented rows, from, count) -> rows of x, and of y if there is one */
+/* The rows of y, as the network sees them; nil of none. */
+static void push_targets(lua_State *L, const bnn_batch *batch, const bnn_tensor *y) {
+  if (!y) {
+    lua_pushnil(L);
+    return;
+  }
+  const bool is_mixed = bnn_augment_mixes(batch->augment);
+  bnn_shape shape = bnn_shape_of(y);
+  shape.dim[0] = batch->count;
+  if (is_mixed && shape.dtype == BNN_I32)
+    shape.rank = 2, shape.dim[1] = bnn_augment_target_size(batch->augment, y);
+  if (is_mixed || shape.dtype == BNN_U8) shape.dtype = BNN_REAL;
+  bnn_tensor *out = bind_push_new(L, shape.dtype, shape.rank, shape.dim);
+  bnn_batch_gather(out->data, shape.dtype, batch, 1, 0, batch->count);
+}
+
+/* core.gather_augmented(x, y or nil, augmented rows, from, count, weight) -> rows of x, of y or nil, and
+ * of weight if it is there */
 static int core_gather_augmented(lua_State *L) {
-  const bnn_batch batch = bind_check_batch(L, 1);
+  const bnn_tensor *x = bind_check_tensor(L, 1), *y = bind_opt_tensor(L, 2);
+  const bnn_tensor *weight = bind_opt_tensor(L, 6);
   luaL_checkudata(L, 3, AUGMENTED_ROWS);
-  bnn_err err;
-  bind_check(L, bnn_batch_check_rows(&batch, &err), &err);
-  bnn_shape shape = bnn_shape_of(batch.x);
+  const bnn_batch batch = bind_check_batch_of(L, x, y, weight, 3);
+  bnn_shape shape = bnn_shape_of(x);
   shape.dim[0] = batch.count;
   bnn_tensor *out = bind_push_new(L, BNN_REAL, shape.rank, shape.dim);
-  bnn_batch_gather(out->data, BNN_REAL, batch.x, &batch, 0, batch.count);
-  if (!batch.y) return 1;
-  const bool is_mixed = bnn_augment_mixes(batch.augment);
-  shape = bnn_shape_of(batch.y);
-  shape.dim[0] = batch.count;
-  if (is_mixed && shape.dtype == BNN_I32)
-    shape.rank = 2, shape.dim[1] = bnn_augment_target_size(batch.augment, batch.y);
-  if (is_mixed || shape.dtype == BNN_U8) shape.dtype = BNN_REAL;
-  out = bind_push_new(L, shape.dtype, shape.rank, shape.dim);
-  bnn_batch_gather(out->data, shape.dtype, batch.y, &batch, 0, batch.count);
-  return 2;
+  bnn_batch_gather(out->data, BNN_REAL, &batch, 0, 0, batch.count);
+  push_targets(L, &batch, y);
+  if (!weight) return 2;
+  out = bind_push_new(L, BNN_REAL, 1, &batch.count);
+  bnn_batch_gather(out->data, BNN_REAL, &batch, 2, 0, batch.count);
+  return 3;
 }
 
 static const bind_row rows[] = {
@@ -160,7 +187,7 @@ static const bind_row rows[] = {
     {"augmented_rows", core_augmented_rows,
      "augmented_rows(rows, augmentation, key): rows of a batch, and what is done to them"},
     {"gather_augmented", core_gather_augmented,
-     "gather_augmented(x, y, rows, from, count): augmented rows of x and y"},
+     "gather_augmented(x, y, rows, from, count, weight): augmented rows of x and y, and of weights"},
     {NULL, NULL, NULL},
 };
 

@@ -110,14 +110,16 @@ static void take_from_out(lanes *box, const lane_step *done) {
   *at = done->next;
 }
 
+enum { ARGUMENTS = 13 }; /* the lanes, an objective, and what its step takes */
+
 /* lanes:step(objective, and what objective:step takes) -> ticket */
 static int lanes_step(lua_State *L) {
   lanes *box = bind_check_box(L, 1, &lanes_class);
-  lua_settop(L, 15);
+  lua_settop(L, ARGUMENTS);
   const bind_step step = bind_check_step(L, 2);
   check_apart(L, box, &step);
   const size_t n = step.args.betas ? step.n_params : 0;
-  keep_arguments(L, 15, ++box->tickets);
+  keep_arguments(L, ARGUMENTS, ++box->tickets);
   lane_step *s = bnn_mem_zalloc(1, sizeof *s);
   double *betas = n ? bnn_mem_alloc(n, sizeof *betas) : NULL;
   if (!s || (n && !betas)) {

@@ -115,8 +115,8 @@ static bnn_estimator check_estimator(lua_State *L, int at) {
   return e;
 }
 
-/* core.objective(program, posterior, {x=, y=, weight=, key=, eps=, sign=, weights= (nodes), loss=
- *   (output, from 0), estimator=, samples=, antithetic=, shards=, kl=, precision=, decay=, priors=
+/* core.objective(program, posterior, {feeds= (bind_batch.h), key=, eps=, sign=, weights= (nodes),
+ *   loss= (output, from 0), estimator=, samples=, antithetic=, shards=, kl=, precision=, decay=, priors=
  *   (lists by tensor), kl_weight_params=, state_params= (tensors that the program's last outputs
  *   replace)}) ->
  *   objective */
@@ -129,9 +129,7 @@ static int core_objective(lua_State *L) {
   const size_t n_params = q->layout->n_params;
   bnn_objective_spec spec = {
       .program = program,
-      .x_node = bind_field_integer(L, 3, "x", -1),
-      .y_node = bind_field_integer(L, 3, "y", -1),
-      .weight_node = bind_field_integer(L, 3, "weight", -1),
+      .feeds = bind_check_feeds(L, 3),
       .key_node = bind_field_integer(L, 3, "key", -1),
       .eps_node = bind_field_integer(L, 3, "eps", -1),
       .sign_node = bind_field_integer(L, 3, "sign", -1),
@@ -162,7 +160,7 @@ static objective *check_objective(lua_State *L, int arg) {
   return of;
 }
 
-/* What a step and a gradient take: at `arg` posterior, x, y, rows, from, count, weight, key, and beta, a number
+/* What a step and a gradient take: at `arg` posterior, tensors, rows, from, count, key, and beta, a number
  * or a list with one for each tensor, whose copy is left on the stack. */
 static bind_step check_call(lua_State *L, objective *of, int arg) {
   bind_step c = {.o = of->o,
@@ -170,12 +168,11 @@ static bind_step check_call(lua_State *L, objective *of, int arg) {
                  .n_params = of->n_params,
                  .train.posterior = bind_check_posterior(L, arg)};
   c.batch = bind_check_batch(L, arg + 1);
-  c.batch.weight = bind_opt_tensor(L, arg + 6);
-  c.args.key = bind_check_key(L, arg + 7);
-  if (lua_istable(L, arg + 8))
-    c.args.betas = bind_check_numbers(L, arg + 8, "beta", of->n_params);
+  c.args.key = bind_check_key(L, arg + 5);
+  if (lua_istable(L, arg + 6))
+    c.args.betas = bind_check_numbers(L, arg + 6, "beta", of->n_params);
   else
-    c.args.beta = luaL_checknumber(L, arg + 8);
+    c.args.beta = luaL_checknumber(L, arg + 6);
   return c;
 }
 
@@ -201,7 +198,7 @@ int bind_step_result(lua_State *L, bnn_status status, double loss, const bnn_err
   return 1;
 }
 
-/* objective:step(state, lr, data_size, noise, posterior, x, y, rows, from, count, weight, key, beta) ->
+/* objective:step(state, lr, data_size, noise, posterior, tensors, rows, from, count, key, beta) ->
  * loss | nil, message */
 static int objective_step(lua_State *L) {
   const bind_step c = bind_check_step(L, 1);
@@ -211,7 +208,7 @@ static int objective_step(lua_State *L) {
   return bind_step_result(L, status, loss, &err);
 }
 
-/* objective:gradient(posterior, x, y, rows, from, count, weight, key, beta) -> d, those of all buffers one
+/* objective:gradient(posterior, tensors, rows, from, count, key, beta) -> d, those of all buffers one
  * after the other; loss | nil, message, as step */
 static int objective_gradient(lua_State *L) {
   objective *of = check_objective(L, 1);

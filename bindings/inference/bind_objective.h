@@ -17,7 +17,7 @@ typedef struct bind_step {
   bnn_rate rates[BNN_UPDATER_RULES_MAX]; /* for args, while it is made */
 } bind_step;
 
-/* The arguments objective, state, lr, data_size, noise, posterior, x, y, rows, from, count, key, beta from
+/* The arguments objective, state, lr, data_size, noise, posterior, tensors, rows, from, count, key, beta from
  * `arg` on; a copy of a beta by tensor is left on the stack. */
 bind_step bind_check_step(lua_State *L, int arg);
 

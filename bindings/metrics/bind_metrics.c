@@ -99,10 +99,11 @@ static const bnn_ranking *push_ranking(lua_State *L, int arg) {
   return ranking;
 }
 
-/* How often each score is had with either flag, in a userdata on the stack. */
-static bnn_counts push_counts(lua_State *L, const bnn_ranking *ranking, const uint8_t *flag) {
+/* How often each score is had with either flag, under weights or NULL, in a userdata on the stack. */
+static bnn_counts push_counts(lua_State *L, const bnn_ranking *ranking, const uint8_t *flag,
+                              const double *weight) {
   double(*count)[2] = lua_newuserdatauv(L, ranking->groups * sizeof *count, 0);
-  bnn_ranking_count(count, ranking, flag, NULL);
+  bnn_ranking_count(count, ranking, flag, weight);
   return (bnn_counts){ranking->groups, (const double(*)[2])count, ranking->score};
 }
 
@@ -162,49 +163,49 @@ static int core_binned_metric(lua_State *L) {
   return return_metric(L, 6, &s);
 }
 
-/* Turns sums into means; an empty bin has none. */
-static void publish_bins(double *accuracy, double *confidence, int64_t *n, const size_t *count,
-                         const size_t *right, size_t bins) {
-  for (size_t b = 0; b < bins; b++) {
-    n[b] = (int64_t)count[b];
-    accuracy[b] = (double)right[b] / (double)count[b];
-    confidence[b] /= (double)count[b];
-  }
+/* Where the results of reliability go: [bins] each, and bin [examples]. */
+typedef struct reliability {
+  double *n, *confidence, *right;
+  int32_t *bin;
+} reliability;
+
+static void bins_of_equal_width(reliability *out, const bnn_binned *data, const double *weight) {
+  bnn_count_bins(out->n, out->confidence, out->right, data, weight);
+  for (size_t i = 0; i < data->n; i++) out->bin[i] = (int32_t)data->bin[i];
+}
+
+/* Bins of equal counts, of the confidences at arg. */
+static void bins_of_equal_count(lua_State *L, int arg, reliability *out, const bnn_binned *data,
+                                const double *weight) {
+  const bnn_ranking *ranking = push_ranking(L, arg);
+  const bnn_counts counts = push_counts(L, ranking, data->right, weight);
+  uint32_t *bin = lua_newuserdatauv(L, ranking->groups * sizeof *bin, 0);
+  bnn_adaptive_bins(out->n, out->confidence, out->right, bin, &counts, data->bins);
+  for (size_t i = 0; i < data->n; i++) out->bin[i] = (int32_t)bin[ranking->group[i]];
 }
 
 static int core_reliability(lua_State *L) {
-  bool adaptive = lua_toboolean(L, 5);
-  lua_settop(L, 5);
-  bnn_binned data = push_bins(L, 1);
-  size_t *count = lua_newuserdatauv(L, 2 * data.bins * sizeof *count, 0);
-  size_t *right = count + data.bins;
-  bnn_counts counts = {0, NULL, NULL};
-  if (adaptive) counts = push_counts(L, push_ranking(L, 1), data.right);
-  int64_t *n = push_list(L, BNN_I64, data.bins);
-  double *confidence = push_list(L, BNN_F64, data.bins);
-  double *accuracy = push_list(L, BNN_F64, data.bins);
+  const bool adaptive = lua_toboolean(L, 5);
+  lua_settop(L, 6);
+  const bnn_binned data = push_bins(L, 1);
+  const double *weight = check_weights(L, 6, data.n);
+  const int results = lua_gettop(L) + 1;
+  reliability out = {0};
+  out.n = push_list(L, BNN_F64, data.bins);
+  out.confidence = push_list(L, BNN_F64, data.bins);
+  out.right = push_list(L, BNN_F64, data.bins);
+  out.bin = push_list(L, BNN_I32, data.n);
   if (adaptive)
-    bnn_adaptive_bins(count, confidence, right, &counts, data.bins);
+    bins_of_equal_count(L, 1, &out, &data, weight);
   else
-    bnn_count_bins(count, confidence, right, &data);
-  publish_bins(accuracy, confidence, n, count, right, data.bins);
-  return 3;
+    bins_of_equal_width(&out, &data, weight);
+  for (size_t b = 0; b < data.bins; b++) /* an empty bin has no means: 0 / 0 */
+    out.confidence[b] /= out.n[b], out.right[b] /= out.n[b];
+  lua_settop(L, results + 3);
+  return 4;
 }
 
-/* The bin of each confidence, from 0. */
-static int core_bins(lua_State *L) {
-  bnn_err err;
-  const bnn_tensor *confidence = bind_check_dense(L, 1, BNN_F64);
-  size_t n = confidence->size, bins = (size_t)bind_check_range(L, 3, "bins", 1, BNN_BINS_MAX);
-  uint32_t *bin = lua_newuserdatauv(L, n * sizeof *bin + 1, 0);
-  bind_check(L, bnn_bin_confidences(bin, confidence->data, n, lua_toboolean(L, 2), bins, &err),
-             &err);
-  int32_t *out = push_list(L, BNN_I32, n);
-  for (size_t i = 0; i < n; i++) out[i] = (int32_t)bin[i];
-  return 1;
-}
-
-static const char *const sums[] = {"total", "mean", "total_to", "mean_to",
+static const char *const sums[] = {"total", "mean", "mean_to", "share_to",
                                    NULL}; /* bnn_group_sum */
 
 static int core_group_intervals(lua_State *L) {
@@ -219,24 +220,35 @@ static int core_group_intervals(lua_State *L) {
   bnn_key key = bind_check_key(L, 5);
   size_t resamples = (size_t)bind_check_range(L, 6, "resamples", 1, INT32_MAX);
   double level = luaL_checknumber(L, 7);
+  groups.weight = check_weights(L, 8, groups.n);
   double *lo = push_list(L, BNN_F64, groups.groups), *hi = push_list(L, BNN_F64, groups.groups);
   bind_check(L, bnn_group_intervals(bind_context(L), lo, hi, &groups, key, resamples, level, &err),
              &err);
   return 2;
 }
 
+/* Groups of examples without weight are as if they were not there. */
+static size_t count_groups(const bnn_counts *c) {
+  size_t n = 0;
+  for (size_t g = 0; g < c->groups; g++) n += c->count[g][0] + c->count[g][1] > 0;
+  return n;
+}
+
 static int core_rank_counts(lua_State *L) {
-  const uint8_t *flag = check_flags(L, 2, bind_check_dense(L, 1, BNN_F64)->size);
+  const size_t n = bind_check_dense(L, 1, BNN_F64)->size;
+  const uint8_t *flag = check_flags(L, 2, n);
+  const double *weight = check_weights(L, 3, n);
   const bnn_ranking *ranking = push_ranking(L, 1);
-  bnn_counts counts = push_counts(L, ranking, flag);
-  double *score = push_list(L, BNN_F64, counts.groups);
-  int64_t *zero = push_list(L, BNN_I64, counts.groups);
-  int64_t *one = push_list(L, BNN_I64, counts.groups);
-  int64_t zeros = 0, ones = 0;
+  const bnn_counts counts = push_counts(L, ranking, flag, weight);
+  const size_t groups = count_groups(&counts);
+  double *score = push_list(L, BNN_F64, groups);
+  double *zero = push_list(L, BNN_F64, groups), *one = push_list(L, BNN_F64, groups);
+  double zeros = 0, ones = 0;
   for (size_t g = 0; g < counts.groups; g++) {
-    score[g] = counts.score[g];
-    zero[g] = zeros += (int64_t)counts.count[g][0];
-    one[g] = ones += (int64_t)counts.count[g][1];
+    if (counts.count[g][0] + counts.count[g][1] == 0) continue;
+    *score++ = counts.score[g];
+    *zero++ = zeros += counts.count[g][0];
+    *one++ = ones += counts.count[g][1];
   }
   return 3;
 }
@@ -472,15 +484,16 @@ static const bind_row rows[] = {
      "binned_metric(name, confidence, single, right, bins, weight, key, resamples): \"ece\", \"mce\" or "
      "\"bias\"\nsingle: the confidences were floats."},
     {"reliability", core_reliability,
-     "reliability(confidence, single, right, bins, adaptive): n, confidence and accuracy of bins"},
-    {"bins", core_bins, "bins(confidence, single, bins): the bin of each, i32 [n], from 0"},
+     "reliability(confidence, single, right, bins, adaptive, weight): n, confidence and accuracy of "
+     "bins, and the bin of each example, i32 [n], from 0"},
     {"group_intervals", core_group_intervals,
-     "group_intervals(sum, group, values, groups, key, resamples, level): lo, hi f64 [groups] of the "
-     "\"total\" or \"mean\" of values by group (from 0); \"total_to\", \"mean_to\": and those "
-     "before"},
+     "group_intervals(sum, group, values, groups, key, resamples, level, weight): lo, hi f64 [groups] "
+     "of the \"total\" or \"mean\" of values by group (from 0); \"mean_to\": of it and those before; "
+     "\"share_to\": the share of the examples in these"},
     {"rank_counts", core_rank_counts,
-     "rank_counts(scores, flags): distinct scores from the highest, and how many examples of flag 0 "
-     "and of flag 1 have that score or a higher one"},
+     "rank_counts(scores, flags, weight): distinct scores from the highest, and how many examples of "
+     "flag 0 and of flag 1 have that score or a higher one; scores of examples without weight are "
+     "left out"},
     {"top_label", core_top_label,
      "top_label(p): the largest entry of each row of [n, classes] and its class, from 0"},
     {"row_scores", core_row_scores,

@@ -1,8 +1,8 @@
 /* bind_op.c - every op of the table as core.ops.NAME and as a method of tensors; + - * / % // ^.
  *
  * One C closure serves them all; its upvalue 1 is the op's id.  Arguments are the inputs (a tensor,
- * a number, a list of numbers or a key each; for arity -1 a list of them), then the attributes, in
- * the order of the op's `args`.  When an input is a tracer the call is recorded, else it is run. */
+ * a number, a list of numbers or a key each; for arity -1 a list of them), tensors that may be left
+ * out, then the attributes, in the order of the op's `args`.  When an input is a tracer the call is recorded, else it is run. */
 #include "bind_op.h"
 
 #include <string.h>
@@ -80,7 +80,8 @@ static void spread_list(lua_State *L, call *c) {
 static bnn_dtype list_type(lua_State *L, const call *c, int i) {
   if (i == 0) return BNN_REAL;
   if (c->op->arity < 0) return bind_check_shape_of(L, c->first).dtype;
-  const bool is_value = c->id == BNN_OP_where || (c->id == BNN_OP_scatter_add && i == 2);
+  const bool is_value =
+      c->id == BNN_OP_where || (c->id == BNN_OP_scatter_add && i == 2) || c->op->optional > 0;
   return c->op->integers && !is_value ? BNN_I32 : BNN_REAL;
 }
 
@@ -132,6 +133,27 @@ static void read_integers(lua_State *L, const call *c) {
   }
 }
 
+static bool is_tensor_within(lua_State *L, int from, int to) {
+  while (from <= to && !bind_test_box(L, from)) from++;
+  return from <= to;
+}
+
+/* The tensors that follow the inputs of which none may be left out; a nil before one of them goes. */
+static void read_optional(lua_State *L, call *c) {
+  for (int left = c->op->optional; left > 0; left--) {
+    const int at = c->n + 1, to = at + left - 1;
+    if (!is_tensor_within(L, at, to < c->last ? to : c->last)) break;
+    if (bind_test_box(L, at)) {
+      c->n++;
+    } else if (lua_isnil(L, at)) {
+      lua_remove(L, at);
+      c->last--;
+    } else {
+      break; /* attributes have begun */
+    }
+  }
+}
+
 static call read_inputs(lua_State *L, bnn_op_id id) {
   call c = {.id = id, .op = bnn_op_get(id), .first = 1, .last = lua_gettop(L)};
   luaL_checkstack(L, BNN_ARITY_MAX + LUA_MINSTACK, NULL);
@@ -139,8 +161,9 @@ static call read_inputs(lua_State *L, bnn_op_id id) {
     spread_list(L, &c);
   } else {
     c.n = c.op->arity;
-    c.attr = c.n + 1;
     if (lua_gettop(L) < c.n) lua_settop(L, c.n); /* what is missing is a nil, which raises */
+    read_optional(L, &c);
+    c.attr = c.n + 1;
   }
   if (takes_integers(&c)) read_integers(L, &c);
   for (int i = 0; i < c.n; i++)
@@ -191,6 +214,14 @@ static void check_shape(lua_State *L, int arg, const call *c, const bnn_shape *x
   }
   bnn_shape_size(&size, x->rank, x->dim);
   attr->rank = bind_check_view_shape(L, arg, size, attr->dim);
+}
+
+static int64_t check_integer(lua_State *L, int arg) {
+  int isint;
+  const lua_Integer i = lua_tointegerx(L, arg, &isint);
+  if (lua_type(L, arg) != LUA_TNUMBER || !isint)
+    bind_argerror(L, arg, "expected an integer, got %s", bind_push_text(L, arg));
+  return i;
 }
 
 static size_t check_count(lua_State *L, int arg) {
@@ -249,6 +280,10 @@ static int read_attribute(lua_State *L, const char *letter, int arg, const call 
     return 1;
   case 'c': attr->count = check_count(L, arg); return 1;
   case 'r': attr->number[before] = bind_check_number(L, arg); return 1;
+  case 'i':
+    attr->index = check_integer(L, arg);
+    attr->has_index = true;
+    return 1;
   case 'p': check_pair(L, arg, attr->pair[before]); return 1;
   case 's': check_shape(L, arg, c, x, attr); return list_arguments(L, arg, c->last);
   case 'o':

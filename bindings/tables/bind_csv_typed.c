@@ -123,12 +123,18 @@ static void push_categories(lua_State *L, const bnn_csv_typed_column *c) {
 }
 
 static void push_column(lua_State *L, bnn_csv_typed_column *c) {
-  lua_createtable(L, 0, 6);
+  lua_createtable(L, 0, 10);
   push_integer(L, "numbers", c->numbers);
   push_integer(L, "texts", c->texts);
   push_integer(L, "text_line", c->text_line);
   lua_pushstring(L, c->text.s);
   lua_setfield(L, -2, "text");
+  push_integer(L, "rounded", c->rounded);
+  push_integer(L, "rounded_line", c->rounded_line);
+  lua_pushstring(L, c->rounded_text.s);
+  lua_setfield(L, -2, "rounded_text");
+  lua_pushnumber(L, c->rounded_to);
+  lua_setfield(L, -2, "rounded_to");
   lua_pushstring(L, c->kind == BNN_CSV_NUMBERS ? "number" : "category");
   lua_setfield(L, -2, "kind");
   if (c->kind == BNN_CSV_CATEGORY) push_categories(L, c);

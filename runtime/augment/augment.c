@@ -183,7 +183,7 @@ void bnn_augment_input(bnn_real *out, const bnn_augment *a, bnn_key key, const b
   const bool is_mixed = a->mix && partner.place != own.place;
   const example e = example_of(a, key, x, own);
   const example other = is_mixed ? example_of(a, key, x, partner) : e;
-  const double share = is_mixed ? share_of(a, key, own.place) : 1;
+  const double share = bnn_augment_share(a, key, own, partner);
   for (size_t c = 0; c < e.channels; c++)
     for (size_t y = 0; y < e.plane.h; y++, out += e.plane.w) {
       fill(out, &e, c, y, 0, e.plane.w);
@@ -200,15 +200,19 @@ static void mix_labels(bnn_real *out, size_t classes, const int32_t *y, size_t o
   out[y[other]] += (bnn_real)1 - (bnn_real)share;
 }
 
-void bnn_augment_target(bnn_real *out, const bnn_augment *a, bnn_key key, const bnn_tensor *y,
-                        bnn_augment_example own, bnn_augment_example partner) {
-  const double share = partner.place != own.place ? share_of(a, key, own.place) : 1;
+double bnn_augment_share(const bnn_augment *a, bnn_key key, bnn_augment_example own,
+                         bnn_augment_example partner) {
+  return a->mix && partner.place != own.place ? share_of(a, key, own.place) : 1;
+}
+
+void bnn_augment_target(bnn_real *out, const bnn_augment *a, const bnn_tensor *y, size_t own,
+                        size_t partner, double share) {
   const size_t size = row_size(y);
   if (y->dtype == BNN_I32) {
-    mix_labels(out, a->classes, y->data, own.row, partner.row, share);
+    mix_labels(out, a->classes, y->data, own, partner, share);
     return;
   }
   const bnn_real *from = y->data;
-  memcpy(out, from + own.row * size, size * sizeof *out);
-  if (share < 1) mix(out, from + partner.row * size, (bnn_real)share, size);
+  memcpy(out, from + own * size, size * sizeof *out);
+  if (share < 1) mix(out, from + partner * size, (bnn_real)share, size);
 }

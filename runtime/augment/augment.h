@@ -59,10 +59,15 @@ typedef struct bnn_augment_example {
   size_t row, place;
 } bnn_augment_example;
 
-/* Writes the augmented row of x, or of y of a list that mixes, of the example `own` and its partner. */
+/* Writes the augmented row of x of the example `own` and its partner. */
 void bnn_augment_input(bnn_real *out, const bnn_augment *a, bnn_key key, const bnn_tensor *x,
                        bnn_augment_example own, bnn_augment_example partner);
-void bnn_augment_target(bnn_real *out, const bnn_augment *a, bnn_key key, const bnn_tensor *y,
-                        bnn_augment_example own, bnn_augment_example partner);
+
+/* The share of `own` in the mix with its partner, in [0, 1]; 1 where it has none.  And the row of y of
+ * a list that mixes, in which row `own` of y has this share. */
+double bnn_augment_share(const bnn_augment *a, bnn_key key, bnn_augment_example own,
+                         bnn_augment_example partner);
+void bnn_augment_target(bnn_real *out, const bnn_augment *a, const bnn_tensor *y, size_t own,
+                        size_t partner, double share);
 
 #endif

@@ -28,21 +28,43 @@ bnn_status bnn_batch_check(const bnn_tensor *source, const bnn_shape *want, cons
   return BNN_OK;
 }
 
-static bnn_status check_as_many(size_t n, const bnn_tensor *t, const char *name, bnn_err *err) {
-  if (!t || (t->rank > 0 && t->dim[0] == n)) return BNN_OK;
-  return bnn_fail(err, BNN_ESHAPE, "x has %zu rows, %s is %s", n, name, BNN_SHAPE(t));
+/* Rows of all sources. */
+static size_t rows_of(const bnn_batch *batch) { return batch->data.tensor[0]->dim[0]; }
+
+static bool mixes(const bnn_batch *batch) {
+  return batch->augment && bnn_augment_mixes(batch->augment);
 }
 
-bnn_status bnn_batch_check_y(const bnn_batch *batch, const bnn_shape *want, bnn_err *err) {
-  const bnn_augment *a = batch->augment;
-  if (!a || !bnn_augment_mixes(a)) return bnn_batch_check(batch->y, want, "y", err);
-  const size_t size = bnn_augment_target_size(a, batch->y);
+/* Whether the examples' targets, or their weights, are source i, and are mixed. */
+static bool is_mixed(const bnn_batch *batch, size_t i) {
+  return i > 0 && i == batch->mixed && mixes(batch);
+}
+
+static bool are_mixed_weights(const bnn_batch *batch, size_t i) {
+  return i > 0 && i == batch->weights && mixes(batch);
+}
+
+/* Weights that are mixed: real [n]. */
+static bnn_status check_weights(const bnn_batch *batch, bnn_err *err) {
+  const bnn_tensor *w = batch->weights > 0 ? bnn_source_at(&batch->data, batch->weights) : NULL;
+  if (!w || !mixes(batch)) return BNN_OK;
+  const bnn_shape want = {BNN_REAL, 1, {1}};
+  return bnn_batch_check(w, &want, "weight", err);
+}
+
+bnn_status bnn_batch_check_source(const bnn_batch *batch, size_t i, const bnn_shape *want,
+                                  const char *name, bnn_err *err) {
+  const bnn_tensor *source = bnn_source_at(&batch->data, i);
+  if (!source)
+    return bnn_fail(err, BNN_ESHAPE, "%s: expected rows as in %s, got none", name, BNN_SHAPE(want));
+  if (!is_mixed(batch, i)) return bnn_batch_check(source, want, name, err);
+  const size_t size = bnn_augment_target_size(batch->augment, source);
   if (want->dtype == BNN_REAL && row_size(want->rank, want->dim) == size) return BNN_OK;
-  return bnn_fail(err, BNN_ESHAPE, "y: expected rows as in %s, got %zu mixed targets a row",
+  return bnn_fail(err, BNN_ESHAPE, "%s: expected rows as in %s, got %zu mixed targets a row", name,
                   BNN_SHAPE(want), size);
 }
 
-/* The row of x, from 0, that row number i of a batch is. */
+/* The row of the data, from 0, that row number i of a batch is. */
 static size_t row_of(const bnn_batch *batch, size_t i) {
   const size_t k = batch->from + i;
   return batch->rows ? (size_t)batch->rows[k] - 1 : k;
@@ -51,17 +73,18 @@ static size_t row_of(const bnn_batch *batch, size_t i) {
 static bnn_status check_augment(const bnn_batch *batch, bnn_err *err) {
   const bnn_augment *a = batch->augment;
   if (!a) return BNN_OK;
-  BNN_TRY(bnn_augment_check(a, batch->x, batch->y, err));
-  for (size_t i = 0; batch->y && i < batch->count; i++)
-    if (bnn_augment_check_label(a, batch->y, row_of(batch, i), err) != BNN_OK)
+  const bnn_tensor *y = batch->mixed > 0 ? bnn_source_at(&batch->data, batch->mixed) : NULL;
+  BNN_TRY(bnn_augment_check(a, batch->data.tensor[batch->augmented], y, err));
+  BNN_TRY(check_weights(batch, err));
+  for (size_t i = 0; y && i < batch->count; i++)
+    if (bnn_augment_check_label(a, y, row_of(batch, i), err) != BNN_OK)
       return bnn_batch_fail(batch, i, BNN_ERANGE, err);
   return BNN_OK;
 }
 
-bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err) {
-  size_t n = batch->x->dim[0];
-  BNN_TRY(check_as_many(n, batch->y, "y", err));
-  BNN_TRY(check_as_many(n, batch->weight, "weight", err));
+bnn_status bnn_batch_check_rows(const bnn_batch *batch, const bnn_feeds *feeds, bnn_err *err) {
+  const size_t n = rows_of(batch);
+  BNN_TRY(bnn_feeds_check_rows(feeds, &batch->data, err));
   if (!batch->rows && (batch->count > n || batch->from > n - batch->count))
     return bnn_fail(err, BNN_ERANGE, "rows %zu..%zu of %zu", batch->from + 1,
                     batch->from + batch->count, n);
@@ -73,8 +96,7 @@ bnn_status bnn_batch_check_rows(const bnn_batch *batch, bnn_err *err) {
 }
 
 bnn_status bnn_batch_fail(const bnn_batch *batch, size_t row, bnn_status status, bnn_err *err) {
-  return bnn_fail_after(err, status, ", in row %zu of %zu", row_of(batch, row) + 1,
-                        batch->x->dim[0]);
+  return bnn_fail_after(err, status, ", in row %zu of %zu", row_of(batch, row) + 1, rows_of(batch));
 }
 
 /* Where the bytes of row number i of a batch lie. */
@@ -90,31 +112,62 @@ static void fetch(const char *bytes, size_t n) {
   for (size_t i = 0; i < n && i < FETCH_MOST; i += 64) __builtin_prefetch(bytes + i);
 }
 
-/* Rows of x, or of targets that are mixed, as their augmentation makes them. */
+/* Row number i of a batch, and the other one of its mix. */
+typedef struct pair {
+  bnn_augment_example own, partner;
+} pair;
+
+static pair pair_of(const bnn_batch *batch, size_t i) {
+  const size_t other = bnn_augment_partner(batch->augment, batch->augment_key, i, batch->count);
+  return (pair){{row_of(batch, i), i}, {row_of(batch, other), other}};
+}
+
+/* The share of the first of a pair in the targets of their mix, and the weight of that. */
+typedef struct mix {
+  double target_share, weight;
+} mix;
+
+static mix mix_of(const bnn_batch *batch, const pair *p) {
+  const double share = bnn_augment_share(batch->augment, batch->augment_key, p->own, p->partner);
+  if (batch->weights == 0) return (mix){share, 1};
+  const bnn_real *w = batch->data.tensor[batch->weights]->data;
+  const double own = share * (double)w[p->own.row],
+               weight = own + (1 - share) * (double)w[p->partner.row];
+  return (mix){weight > 0 ? own / weight : share, weight};
+}
+
+/* Rows of what is augmented, or of targets that are mixed, as the augmentation makes them. */
 static void gather_augmented(bnn_real *out, const bnn_tensor *source, const bnn_batch *batch,
-                             size_t from, size_t n) {
+                             bool is_x, size_t from, size_t n) {
   const bnn_augment *a = batch->augment;
-  const bnn_key key = batch->augment_key;
-  const bool is_x = source == batch->x;
   const size_t width =
       is_x ? row_size(source->rank, source->dim) : bnn_augment_target_size(a, source);
   for (size_t i = from; i < from + n; i++, out += width) {
-    const size_t other = bnn_augment_partner(a, key, i, batch->count);
-    const bnn_augment_example own = {row_of(batch, i), i}, partner = {row_of(batch, other), other};
-    (is_x ? bnn_augment_input : bnn_augment_target)(out, a, key, source, own, partner);
+    const pair p = pair_of(batch, i);
+    if (is_x)
+      bnn_augment_input(out, a, batch->augment_key, source, p.own, p.partner);
+    else
+      bnn_augment_target(out, a, source, p.own.row, p.partner.row, mix_of(batch, &p).target_share);
   }
 }
 
-/* Whether rows of a source are to be changed. */
-static bool is_augmented(const bnn_batch *batch, const bnn_tensor *source) {
-  if (!batch->augment) return false;
-  return source == batch->x || (source == batch->y && bnn_augment_mixes(batch->augment));
+static void gather_mixed_weights(bnn_real *out, const bnn_batch *batch, size_t from, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const pair p = pair_of(batch, from + i);
+    out[i] = (bnn_real)mix_of(batch, &p).weight;
+  }
 }
 
-void bnn_batch_gather(void *out, bnn_dtype dtype, const bnn_tensor *source, const bnn_batch *batch,
-                      size_t from, size_t n) {
-  if (is_augmented(batch, source)) {
-    gather_augmented(out, source, batch, from, n);
+void bnn_batch_gather(void *out, bnn_dtype dtype, const bnn_batch *batch, size_t s, size_t from,
+                      size_t n) {
+  const bnn_tensor *source = batch->data.tensor[s];
+  const bool is_x = batch->augment && s == batch->augmented;
+  if (is_x || is_mixed(batch, s)) {
+    gather_augmented(out, source, batch, is_x, from, n);
+    return;
+  }
+  if (are_mixed_weights(batch, s)) {
+    gather_mixed_weights(out, batch, from, n);
     return;
   }
   size_t width = row_size(source->rank, source->dim);

@@ -282,10 +282,10 @@ static bnn_status check_spec(const bnn_objective_spec *s, bnn_err *err) {
                     bnn_program_outputs(s->program));
   BNN_TRY(check_terms(s, err));
   BNN_TRY(bnn_program_check_weights(s->program, s->kl_weight_node, s->n_kl_weights, err));
-  BNN_TRY(bnn_program_check_feeds(s->program, -1, -1, eps_node_of(s), err));
+  BNN_TRY(bnn_program_check_key(s->program, eps_node_of(s), err));
   BNN_TRY(bnn_program_check_weights(s->program, sign_node_of(s), sign_node_of(s) >= 0, err));
-  BNN_TRY(bnn_program_check_row_weights(s->program, s->weight_node, err));
-  return bnn_program_check_feeds(s->program, s->x_node, s->y_node, s->key_node, err);
+  BNN_TRY(bnn_feeds_check(&s->feeds, s->program, err));
+  return bnn_program_check_key(s->program, s->key_node, err);
 }
 
 /* A loss must be one number an example, or one in all. */
@@ -353,9 +353,7 @@ bnn_status bnn_objective_new(bnn_objective **out, const bnn_objective_spec *spec
   bnn_objective *o = bnn_mem_zalloc(1, sizeof *o);
   if (!o) return bnn_fail(err, BNN_ENOMEM, "an objective");
   o->program = bnn_program_ref(spec->program);
-  o->x_node = spec->x_node;
-  o->weight_node = spec->weight_node;
-  o->y_node = spec->y_node;
+  o->feeds = spec->feeds;
   o->key_node = spec->key_node;
   o->eps_node = eps_node_of(spec);
   o->sign_node = sign_node_of(spec);

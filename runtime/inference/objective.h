@@ -3,7 +3,7 @@
  *     L = mean over the batch of w_n loss_n(theta) + sum over tensors t of beta_t kl_t KL_t(q || prior)
  *
  * with theta ~ q and prior N(0, s_t^2): -ELBO/N for kl_t = 1 and beta = 1/N.  The weights w_n of the
- * examples, 1 without a weight_node, multiply in the program.  From the top:
+ * examples, 1 where no weights feed it, multiply in the program.  From the top:
  *
  *     for each weight sample s:
  *       sample     theta ~ q, or what another estimator computes with (estimator.h)
@@ -78,14 +78,15 @@ typedef struct bnn_regularizer {
 
 /* What a step is made of.  program: finished with the gradient with respect to its parameters;
  * outputs[0] is the loss of each example [batch], or one number that is their mean (then the
- * program has no rows).  x_node, y_node, weight_node, key_node, eps_node, sign_node, kl_weight_node:
- * its inputs, -1 for one that it does not have; weight_node is real [batch]; key_node and eps_node are u64 scalars, sign_node a whole real [1]
+ * program has no rows).  feeds: its inputs that rows of a batch feed.  key_node, eps_node, sign_node, kl_weight_node:
+ * others, -1 for one that it does not have; key_node and eps_node are u64 scalars, sign_node a whole real [1]
  * that is -1 for a mirror image and else 1 (these two are not looked at beside
  * reparameterization), kl_weight_node a whole real [n_kl_weights] whose element i is
  * beta_t kl_t of tensor t = kl_weight_param[i]. */
 typedef struct bnn_objective_spec {
   bnn_program *program;
-  int x_node, y_node, weight_node, key_node, eps_node, sign_node, kl_weight_node;
+  bnn_feeds feeds;
+  int key_node, eps_node, sign_node, kl_weight_node;
   const bnn_posterior *posterior;      /* families and layout, copied; steps bring the buffers */
   const bnn_regularizer *regularizers; /* [layout->n_params], copied */
   bnn_estimator estimator; /* the program's parameters: bnn_estimator_parts times the layout */

@@ -5,53 +5,45 @@
 
 /* ---- inputs of the program ---- */
 
-/* Whether x is gathered whole before anything runs: integers may be positions or labels, which are
- * checked first.  Real numbers are gathered block by block. */
-static bool gathers_x_first(const bnn_objective *o) {
-  return o->x_node >= 0 && bnn_program_shape(o->program, o->x_node)->dtype != BNN_REAL;
-}
-
-/* All rows of one input into its buffer. */
-static void gather_whole(bnn_objective *o, int node, const bnn_tensor *source,
-                         const bnn_batch *batch) {
-  void *buffer = bnn_frame_input_buffer(o->frame, node);
-  if (buffer)
-    bnn_batch_gather(buffer, bnn_program_shape(o->program, node)->dtype, source, batch, 0,
-                     batch->count);
-}
-
-static bnn_status check_y(const bnn_step_work *w, bnn_err *err) {
-  const bnn_objective *o = w->o;
-  if (o->y_node < 0) return BNN_OK;
-  const bnn_shape *s = bnn_program_shape(o->program, o->y_node);
-  if (w->batch->y) return bnn_batch_check_y(w->batch, s, err);
-  return bnn_fail(err, BNN_ESHAPE, "y: expected rows as in %s, got none", BNN_SHAPE(s));
+/* Whether a feed is gathered block by block, as its rows are computed with: real inputs.  Labels,
+ * positions and other targets are gathered first, whole, as they are checked before anything runs: a
+ * step that fails so has written nothing. */
+static bool goes_by_block(const bnn_objective *o, const bnn_feed *feed) {
+  return feed->role == BNN_FEED_X && feed->node >= 0 &&
+         bnn_program_shape(o->program, feed->node)->dtype == BNN_REAL;
 }
 
 static bnn_status check_sources(const bnn_step_work *w, bnn_err *err) {
   const bnn_objective *o = w->o;
-  BNN_TRY(bnn_batch_check_rows(w->batch, err));
+  BNN_TRY(bnn_batch_check_rows(w->batch, &o->feeds, err));
   size_t want = bnn_program_batch(o->program);
   if (want != w->batch->count)
     return bnn_fail(err, BNN_ESHAPE, "expected a batch of %zu rows, got %zu", want,
                     w->batch->count);
-  if (o->x_node >= 0)
-    BNN_TRY(bnn_batch_check(w->batch->x, bnn_program_shape(o->program, o->x_node), "x", err));
-  BNN_TRY(check_y(w, err));
-  if (o->weight_node < 0) return BNN_OK;
-  const bnn_shape *s = bnn_program_shape(o->program, o->weight_node);
-  if (w->batch->weight) return bnn_batch_check(w->batch->weight, s, "weight", err);
-  return bnn_fail(err, BNN_ESHAPE, "weight: expected rows as in %s, got none", BNN_SHAPE(s));
+  for (size_t i = 0; i < o->feeds.n; i++) {
+    const bnn_feed *feed = &o->feeds.feed[i];
+    if (feed->node < 0) continue;
+    const bnn_shape *shape = bnn_program_shape(o->program, feed->node);
+    BNN_TRY(bnn_batch_check_source(w->batch, i, shape, feed->name, err));
+  }
+  return BNN_OK;
 }
 
-/* Labels, positions and other targets are gathered first, whole, as they are checked before anything
- * runs: a step that fails so has written nothing. */
+/* All rows of source i into its input. */
+static void gather_whole(const bnn_step_work *w, size_t i) {
+  const bnn_objective *o = w->o;
+  const int node = o->feeds.feed[i].node;
+  void *buffer = node >= 0 ? bnn_frame_input_buffer(o->frame, node) : NULL;
+  if (buffer)
+    bnn_batch_gather(buffer, bnn_program_shape(o->program, node)->dtype, w->batch, i, 0,
+                     w->batch->count);
+}
+
 static bnn_status gather_checked(bnn_step_work *w, bnn_err *err) {
-  bnn_objective *o = w->o;
+  const bnn_objective *o = w->o;
   BNN_TRY(check_sources(w, err));
-  if (gathers_x_first(o)) gather_whole(o, o->x_node, w->batch->x, w->batch);
-  if (o->y_node >= 0) gather_whole(o, o->y_node, w->batch->y, w->batch);
-  if (o->weight_node >= 0) gather_whole(o, o->weight_node, w->batch->weight, w->batch);
+  for (size_t i = 0; i < o->feeds.n; i++)
+    if (!goes_by_block(o, &o->feeds.feed[i])) gather_whole(w, i);
   size_t row = 0;
   bnn_status status = bnn_frame_verify(o->frame, &row, err);
   return status == BNN_OK ? BNN_OK : bnn_batch_fail(w->batch, row, status, err);
@@ -90,16 +82,24 @@ static void feed_weights(const bnn_step_work *w) {
     buffer[i] = (bnn_real)bnn_kl_weight(w, o->kl_weight_param[i]);
 }
 
-void bnn_step_gather_block(const bnn_step_work *w, size_t b) {
+/* Rows of a block of source i. */
+static void gather_rows(const bnn_step_work *w, size_t i, bnn_row_range rows) {
   const bnn_objective *o = w->o;
-  char *buffer = w->gather && o->x_node >= 0 ? bnn_frame_input_buffer(o->frame, o->x_node) : NULL;
+  const int node = o->feeds.feed[i].node;
+  char *buffer = bnn_frame_input_buffer(o->frame, node);
   if (!buffer) return;
-  const bnn_shape *s = bnn_program_shape(o->program, o->x_node);
-  const bnn_row_range rows = bnn_frame_block_rows(o->frame, b);
+  const bnn_shape *s = bnn_program_shape(o->program, node);
   size_t row = bnn_dtype_size(s->dtype);
   for (int k = 1; k < s->rank; k++) row *= s->dim[k];
-  bnn_batch_gather(buffer + rows.from * row, s->dtype, w->batch->x, w->batch, rows.from,
-                   rows.count);
+  bnn_batch_gather(buffer + rows.from * row, s->dtype, w->batch, i, rows.from, rows.count);
+}
+
+void bnn_step_gather_block(const bnn_step_work *w, size_t b) {
+  const bnn_objective *o = w->o;
+  if (!w->gather) return;
+  const bnn_row_range rows = bnn_frame_block_rows(o->frame, b);
+  for (size_t i = 0; i < o->feeds.n; i++)
+    if (goes_by_block(o, &o->feeds.feed[i])) gather_rows(w, i, rows);
 }
 
 bnn_status bnn_step_feed(bnn_step_work *w, bnn_err *err) {
@@ -107,6 +107,6 @@ bnn_status bnn_step_feed(bnn_step_work *w, bnn_err *err) {
   BNN_TRY(check_one_beta(w, err));
   BNN_TRY(gather_checked(w, err));
   feed_weights(w);
-  w->gather = !gathers_x_first(w->o);
+  w->gather = true;
   return BNN_OK;
 }

@@ -38,7 +38,8 @@ typedef struct bnn_ranges {
 struct bnn_objective {
   bnn_program *program;
   bnn_frame *frame;
-  int x_node, y_node, weight_node, key_node, eps_node, sign_node, kl_weight_node;
+  bnn_feeds feeds;
+  int key_node, eps_node, sign_node, kl_weight_node;
   bnn_estimator estimator;
   bnn_layout layout;
   bnn_group *group;        /* [posterior.n_groups] with the buffers of the step that is made */
@@ -76,7 +77,7 @@ typedef struct bnn_step_work {
   bnn_updater *updater; /* NULL: only gradients are asked for */
   const bnn_batch *batch;
   const bnn_step_args *args;
-  bool gather;   /* x is yet to be gathered */
+  bool gather;   /* real inputs are yet to be gathered */
   bnn_real seed; /* d L / d loss_n */
   bnn_update_args update;
   bnn_step_info info[BNN_UPDATER_RULES_MAX];

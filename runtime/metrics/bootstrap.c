@@ -49,17 +49,19 @@ static void draw(double *weight, const uint32_t *member, size_t size, bnn_key ke
 static void group_numbers(double *out, size_t step, const bnn_groups *g, const double *weight,
                           double *sums) {
   double *total = sums, *count = sums + g->groups;
-  const int to = g->sum == BNN_GROUP_TOTAL_TO || g->sum == BNN_GROUP_MEAN_TO;
-  const int mean = g->sum == BNN_GROUP_MEAN || g->sum == BNN_GROUP_MEAN_TO;
+  const int to = g->sum == BNN_GROUP_MEAN_TO || g->sum == BNN_GROUP_SHARE_TO;
   memset(sums, 0, 2 * g->groups * sizeof *sums);
   for (size_t i = 0; i < g->n; i++) {
     if (weight[i] == 0) continue;
-    total[g->group[i]] += weight[i] * g->value[i];
+    if (g->sum != BNN_GROUP_SHARE_TO) total[g->group[i]] += weight[i] * g->value[i];
     count[g->group[i]] += weight[i];
   }
+  for (size_t k = 1; to && k < g->groups; k++) total[k] += total[k - 1], count[k] += count[k - 1];
   for (size_t k = 0; k < g->groups; k++) {
-    if (to && k > 0) total[k] += total[k - 1], count[k] += count[k - 1];
-    out[k * step] = mean ? total[k] / count[k] : total[k];
+    if (g->sum == BNN_GROUP_SHARE_TO)
+      out[k * step] = count[k] / count[g->groups - 1];
+    else
+      out[k * step] = g->sum == BNN_GROUP_TOTAL ? total[k] : total[k] / count[k];
   }
 }
 
@@ -169,7 +171,8 @@ static double quantile(const double *x, size_t n, double q) {
 bnn_status bnn_group_intervals(bnn_context *context, double *lo, double *hi,
                                const bnn_groups *groups, bnn_key key, size_t resamples,
                                double level, bnn_err *err) {
-  const bnn_statistic s = {.n = groups->n, .scratch = 2 * groups->groups * sizeof(double)};
+  const bnn_statistic s = {
+      .n = groups->n, .weight = groups->weight, .scratch = 2 * groups->groups * sizeof(double)};
   work w = {.s = &s, .groups = groups, .key = key, .resamples = resamples};
   if (groups->groups == 0 || resamples <= SIZE_MAX / sizeof(double) / groups->groups)
     w.out = bnn_mem_alloc(groups->groups * resamples, sizeof *w.out);

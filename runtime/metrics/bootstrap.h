@@ -51,18 +51,18 @@ typedef struct bnn_values {
 bnn_statistic bnn_mean_statistic(const bnn_values *values);
 
 /* Metrics of several numbers, one for each group of the examples, such as the bins of a reliability
- * diagram: group [n], each in [0, groups); value [n].  Examples have no weights of their own.  What a group's number is, under weights
- * w: */
+ * diagram: group [n], each in [0, groups); value [n], not read for shares; weight [n], the examples'
+ * own, or NULL.  What a group's number is, under weights w: */
 typedef enum bnn_group_sum {
   BNN_GROUP_TOTAL,    /* the sum of w value */
   BNN_GROUP_MEAN,     /* that over the sum of w: NaN of a group without examples */
-  BNN_GROUP_TOTAL_TO, /* both over this group and all before it */
-  BNN_GROUP_MEAN_TO,
+  BNN_GROUP_MEAN_TO,  /* the same over this group and all before it */
+  BNN_GROUP_SHARE_TO, /* the sum of w over these, as a share of that over all */
 } bnn_group_sum;
 
 typedef struct bnn_groups {
   const int32_t *group;
-  const double *value;
+  const double *value, *weight;
   size_t n, groups;
   bnn_group_sum sum;
 } bnn_groups;

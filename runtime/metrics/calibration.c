@@ -61,13 +61,15 @@ bnn_statistic bnn_binned_statistic(const bnn_binned *data) {
       .value = binned_value, .data = data, .n = data->n, .scratch = data->bins * sizeof(bin_sum)};
 }
 
-void bnn_count_bins(size_t *n, double *confidence, size_t *right, const bnn_binned *data) {
-  for (size_t b = 0; b < data->bins; b++) n[b] = right[b] = 0, confidence[b] = 0;
+void bnn_count_bins(double *n, double *confidence, double *right, const bnn_binned *data,
+                    const double *weight) {
+  for (size_t b = 0; b < data->bins; b++) n[b] = right[b] = confidence[b] = 0;
   for (size_t i = 0; i < data->n; i++) {
-    uint32_t b = data->bin[i];
-    n[b]++;
-    right[b] += data->right[i];
-    confidence[b] += data->confidence[i];
+    const uint32_t b = data->bin[i];
+    const double w = weight ? weight[i] : 1;
+    n[b] += w;
+    right[b] += w * data->right[i];
+    confidence[b] += w * data->confidence[i];
   }
 }
 

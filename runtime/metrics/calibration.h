@@ -39,8 +39,10 @@ bnn_status bnn_bin_confidences(uint32_t *bin, const double *confidence, size_t n
 /* A gap as a statistic of the examples; the caller keeps data. */
 bnn_statistic bnn_binned_statistic(const bnn_binned *data);
 
-/* Examples, the sum of their confidences and how many are right, of each bin; each [bins]. */
-void bnn_count_bins(size_t *n, double *confidence, size_t *right, const bnn_binned *data);
+/* Sums over each bin, each [bins]: of the examples, of their confidences and of those that are
+ * right, times their weights (NULL: each is 1). */
+void bnn_count_bins(double *n, double *confidence, double *right, const bnn_binned *data,
+                    const double *weight);
 
 /* The temperature T in [1/100, 100] that minimises the mean negative log-likelihood of
  * softmax(z / T), with finite logits z [n, classes] and labels [n]; an end of that range where it

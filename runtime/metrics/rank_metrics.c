@@ -66,13 +66,35 @@ static double fpr(const bnn_counts *c, double tpr) {
 
 /* ---- errors under a confidence ---- */
 
+/* psi(c + s + 1) - psi(c + 1), which is 1 / (c + 1) + ... + 1 / (c + s) for a whole s: the
+ * recurrence psi(x + 1) = psi(x) + 1 / x up to 32, where the first term that the asymptotic series
+ * leaves out is below the rounding.  Differences are taken as products, as s may be small. */
+static double harmonic(double c, double s) {
+  double sum = 0, x = c + 1;
+  for (; x < 32; x++) sum += s / (x * (x + s));
+  const double u = 1 / x, v = 1 / (x + s), uu = u * u, vv = v * v;
+  const double first = s * u * v, second = first * (u + v), fourth = second * (uu + vv);
+  return sum + log1p(s / x) + first / 2 + second / 12 - fourth / 120 +
+         second * (uu * uu + uu * vv + vv * vv) / 252 - fourth * (uu * uu + vv * vv) / 240;
+}
+
+/* The sum over j = 1..size of (errors + each j) / (covered + j), continued to any size. */
+static double sum_of_risks(double errors, double each, double covered, double size) {
+  const double most = 64; /* steps; more are no more exact than the closed form, and slower */
+  double sum = 0;
+  if (size > most || size != floor(size))
+    return each * size + (errors - each * covered) * harmonic(covered, size);
+  for (double j = 1; j <= size; j++) sum += (errors + each * j) / (covered + j);
+  return sum;
+}
+
 static double aurc(const bnn_counts *c, double parameter) {
   double sum = 0, covered = 0, errors = 0;
   (void)parameter;
   for (size_t g = 0; g < c->groups; g++) {
     double size = c->count[g][0] + c->count[g][1];
     double each = size > 0 ? c->count[g][1] / size : 0; /* errors of one of the group */
-    for (double j = 1; j <= size; j++) sum += (errors + each * j) / (covered + j);
+    sum += sum_of_risks(errors, each, covered, size);
     covered += size, errors += c->count[g][1];
   }
   return sum / covered;
@@ -81,9 +103,7 @@ static double aurc(const bnn_counts *c, double parameter) {
 /* The least aurc of n examples with m errors has these last. */
 static double e_aurc(const bnn_counts *c, double parameter) {
   totals t = total(c);
-  double n = t.zero + t.one, least = 0;
-  for (double k = t.zero + 1; k <= n; k++) least += (k - t.zero) / k;
-  return aurc(c, parameter) - least / n;
+  return aurc(c, parameter) - sum_of_risks(0, 1, t.zero, t.one) / (t.zero + t.one);
 }
 
 static double augrc(const bnn_counts *c, double parameter) {
@@ -152,17 +172,16 @@ static double adaptive_bias(const bnn_counts *c, double bins) {
   return adaptive_gaps(c, (size_t)bins).signed_sum;
 }
 
-void bnn_adaptive_bins(size_t *n, double *confidence, size_t *right, const bnn_counts *counts,
-                       size_t bins) {
+void bnn_adaptive_bins(double *n, double *confidence, double *right, uint32_t *bin_of,
+                       const bnn_counts *counts, size_t bins) {
   totals t = total(counts);
-  size_t g = counts->groups, index = 0;
+  size_t g = counts->groups, end = g, index = 0;
   double below = 0;
-  memset(n, 0, bins * sizeof *n);
-  memset(right, 0, bins * sizeof *right);
-  for (size_t b = 0; b < bins; b++) confidence[b] = 0;
-  for (bin b; next_bin(&b, counts, bins, t.zero + t.one, &g, &below, &index);) {
-    n[index] = (size_t)b.n, right[index] = (size_t)b.right;
-    confidence[index] = b.confidence;
+  for (size_t b = 0; b < bins; b++) n[b] = confidence[b] = right[b] = 0;
+  memset(bin_of, 0, counts->groups * sizeof *bin_of);
+  for (bin b; next_bin(&b, counts, bins, t.zero + t.one, &g, &below, &index); end = g) {
+    n[index] = b.n, right[index] = b.right, confidence[index] = b.confidence;
+    for (size_t k = g; k < end; k++) bin_of[k] = (uint32_t)index;
   }
 }
 

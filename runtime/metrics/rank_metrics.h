@@ -1,8 +1,11 @@
 /* rank_metrics.h - metrics that depend only on the order of the scores, with ties.
  *
  * Each is a function of how many examples of either flag have each score (ranking.h), or of the sums
- * of their weights, so it gives the same number in whatever order the examples come.  The selective
- * metrics and the quantile count examples: they take whole weights alone.
+ * of their weights, so it gives the same number in whatever order the examples come.  The areas of
+ * the selective metrics are means over counts k: their weights say how many examples each stands
+ * for, so that twice the weights are twice the data, and between whole weights the sums over k are
+ * continued as the digamma function continues the harmonic numbers.  The quantile interpolates
+ * between single examples: it takes whole weights alone.
  *
  *   metric             flag 1              parameter         value
  *   auroc              positive            -                 P(pos > neg) + P(pos = neg) / 2
@@ -60,9 +63,10 @@ typedef struct bnn_ranked {
  * resampled separately.  auroc, average_precision, aupr and fpr need examples of both flags. */
 bnn_statistic bnn_ranked_statistic(const bnn_ranked *data, int stratified);
 
-/* Bins of equal counts as adaptive_ece has them: examples, the sum of their confidences, and how
- * many are right; each [bins]. */
-void bnn_adaptive_bins(size_t *n, double *confidence, size_t *right, const bnn_counts *counts,
-                       size_t bins);
+/* Bins of equal counts as adaptive_ece has them: sums over each bin, each [bins], of the examples,
+ * of their confidences, and of those that are right; bin [groups]: that of each group, where it has
+ * examples. */
+void bnn_adaptive_bins(double *n, double *confidence, double *right, uint32_t *bin,
+                       const bnn_counts *counts, size_t bins);
 
 #endif

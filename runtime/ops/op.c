@@ -52,8 +52,11 @@ static arg_name name_of_input(const bnn_op *op, int i) {
 }
 
 static bnn_status check_count(const bnn_op *op, int n, bnn_err *err) {
-  if (op->arity >= 0 && n != op->arity)
-    return bnn_fail(err, BNN_ERANGE, "expected %d inputs, got %d", op->arity, n);
+  const int most = op->arity + op->optional;
+  if (op->arity >= 0 && (n < op->arity || n > most))
+    return op->optional
+               ? bnn_fail(err, BNN_ERANGE, "expected %d to %d inputs, got %d", op->arity, most, n)
+               : bnn_fail(err, BNN_ERANGE, "expected %d inputs, got %d", op->arity, n);
   if (n < 1 || n > BNN_ARITY_MAX)
     return bnn_fail(err, BNN_ERANGE, "expected 1 to %d tensors, got %d", BNN_ARITY_MAX, n);
   return BNN_OK;

@@ -31,12 +31,14 @@ enum { BNN_ARITY_MAX = 32 };
 enum { BNN_AXIS_NONE = -1 }; /* axis left out: the last one, or all of them; the op's doc says */
 
 typedef struct bnn_attr {
-  int axis;          /* 'a' one axis, or BNN_AXIS_NONE where the op's defaults say so */
-  uint32_t axes;     /* 'A' a set of axes, bit k for axis k; all axes when none are given */
-  bool keepdims;     /* 'k' reduced axes stay, with size 1 */
-  bool descending;   /* 'd' from the largest to the smallest */
-  bool flag;         /* 'f' yes or no; the op's doc says of what */
-  double number[2];  /* 'r' real numbers, in order */
+  int axis;         /* 'a' one axis, or BNN_AXIS_NONE where the op's defaults say so */
+  uint32_t axes;    /* 'A' a set of axes, bit k for axis k; all axes when none are given */
+  bool keepdims;    /* 'k' reduced axes stay, with size 1 */
+  bool descending;  /* 'd' from the largest to the smallest */
+  bool flag;        /* 'f' yes or no; the op's doc says of what */
+  double number[2]; /* 'r' real numbers, in order */
+  bool has_index;   /* 'i' an integer, or none */
+  int64_t index;
   size_t pair[4][2]; /* 'p' counts for rows and for columns, in order; one number stands for both */
   int rank;          /* 's' a shape; 'o' an order of axes */
   size_t dim[BNN_RANK_MAX];
@@ -77,6 +79,8 @@ typedef struct bnn_op {
    * gives its result, which tests/lua/help/test_results.lua checks.  NULL only for internal ops. */
   const char *example;
   int arity;         /* number of inputs; -1: one list of 1..BNN_ARITY_MAX tensors */
+  int optional;      /* further inputs, each of which may be left out; infer and forward tell which
+                      * they are by type or rank, and infer checks dtypes itself (integers) */
   const char *args;  /* letters of bnn_attr after the inputs, '?' after one that may be left out;
                      * NULL or "" for none */
   bool integers;     /* infer checks dtypes itself; else all inputs must be real, */

@@ -52,6 +52,37 @@ static inline bnn_status op_check_integer(const bnn_shape *x, const char *name, 
                   bnn_dtype_name(x->dtype), name);
 }
 
+/* ---- lengths of sequences [n]: integers, which are checked, or real numbers, which are cut to what
+ * there is: a program may compute them, after its inputs are checked ---- */
+
+/* ETYPE, ESHAPE unless lengths are such numbers for the sequences x [n, ...]. */
+static inline bnn_status op_check_lengths(const bnn_shape *lengths, const bnn_shape *x,
+                                          const char *name, bnn_err *err) {
+  if (lengths->dtype != BNN_REAL) BNN_TRY(op_check_integer(lengths, "lengths", err));
+  if (lengths->rank == 1 && lengths->dim[0] == x->dim[0]) return BNN_OK;
+  return bnn_fail(err, BNN_ESHAPE, "lengths: expected [%zu] for %s %s, got %s", x->dim[0], name,
+                  BNN_SHAPE(x), BNN_SHAPE(lengths));
+}
+
+/* Length i of 0 to `most`; a real one without its fraction, 0 for NaN. */
+static inline size_t op_length(const bnn_tensor *lengths, size_t i, size_t most) {
+  if (lengths->dtype != BNN_REAL) return (size_t)op_integer(lengths, i);
+  const bnn_real length = bnn_tensor_real(lengths)[i];
+  if (length >= (bnn_real)most) return most;
+  return length > 0 ? (size_t)length : 0;
+}
+
+/* ERANGE names the first integer that is not 0 to `most`, by its place in the batch. */
+static inline bnn_status op_verify_lengths(const bnn_tensor *lengths, size_t most, bnn_err *err) {
+  for (size_t i = 0; lengths->dtype != BNN_REAL && i < lengths->size; i++) {
+    const int64_t length = op_integer(lengths, i);
+    if (length < 0 || (uint64_t)length > most)
+      return bnn_fail(err, BNN_ERANGE, "lengths[%zu]: expected 0 to %zu, got %lld",
+                      lengths->row0 + i + 1, most, (long long)length);
+  }
+  return BNN_OK;
+}
+
 /* ETYPE unless x is a key. */
 static inline bnn_status op_check_key(const bnn_shape *x, bnn_err *err) {
   if (x->dtype == BNN_U64 && x->rank == 0) return BNN_OK;

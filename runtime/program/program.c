@@ -452,17 +452,17 @@ static bool is_input(const bnn_program *p, int i, bnn_input_kind kind) {
          p->nodes[i].kind == kind;
 }
 
-bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node, int key_node,
-                                   bnn_err *err) {
-  if (x_node != -1 && !is_input(p, x_node, BNN_INPUT_ROWS))
-    return bnn_fail(err, BNN_ERANGE, "x: node %d is not a batch input", x_node);
-  if (y_node != -1 && !is_input(p, y_node, BNN_INPUT_ROWS))
-    return bnn_fail(err, BNN_ERANGE, "y: node %d is not a batch input", y_node);
-  if (key_node == -1) return BNN_OK;
-  if (is_input(p, key_node, BNN_INPUT_WHOLE) && p->nodes[key_node].shape.dtype == BNN_U64 &&
-      p->nodes[key_node].shape.rank == 0)
+bnn_status bnn_program_check_rows(const bnn_program *p, int i, const char *name, bnn_err *err) {
+  if (i == -1 || is_input(p, i, BNN_INPUT_ROWS)) return BNN_OK;
+  return bnn_fail(err, BNN_ERANGE, "%s: node %d is not a batch input", name, i);
+}
+
+bnn_status bnn_program_check_key(const bnn_program *p, int i, bnn_err *err) {
+  if (i == -1) return BNN_OK;
+  if (is_input(p, i, BNN_INPUT_WHOLE) && p->nodes[i].shape.dtype == BNN_U64 &&
+      p->nodes[i].shape.rank == 0)
     return BNN_OK;
-  return bnn_fail(err, BNN_ERANGE, "key: node %d is not a u64 scalar input", key_node);
+  return bnn_fail(err, BNN_ERANGE, "key: node %d is not a u64 scalar input", i);
 }
 
 bnn_status bnn_program_check_row_weights(const bnn_program *p, int i, bnn_err *err) {

@@ -108,10 +108,11 @@ const bnn_shape *bnn_program_output_shape(const bnn_program *p, int i);
 /* Elements that a flat parameter buffer must have: the end of the last BNN_INPUT_PARAM. */
 size_t bnn_program_flat_size(const bnn_program *p);
 
-/* Whether these nodes can be fed as the batch x and y and as the noise key (a u64 scalar); -1
- * stands for an input that the program does not have.  ERANGE names the first that cannot. */
-bnn_status bnn_program_check_feeds(const bnn_program *p, int x_node, int y_node, int key_node,
-                                   bnn_err *err);
+/* Whether this node is an input of rows; -1: there is none.  name: "x", for the text.  ERANGE. */
+bnn_status bnn_program_check_rows(const bnn_program *p, int node, const char *name, bnn_err *err);
+
+/* Whether this node can be fed as a noise key, a u64 scalar; -1: there is none.  ERANGE. */
+bnn_status bnn_program_check_key(const bnn_program *p, int node, bnn_err *err);
 
 /* Whether this node is an input of a real number for each row of the batch; -1: there is none.
  * ERANGE. */

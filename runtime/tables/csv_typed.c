@@ -72,6 +72,16 @@ static void put_number(column *to, size_t row, double v) {
   if (to->number) to->number[row] = (bnn_real)v;
 }
 
+/* Notes an integer that loses digits. */
+static void look_at_digits(const reader *r, bnn_csv_typed_column *to, const cell *c, double v) {
+  const double kept = (double)(bnn_real)v;
+  if (fabs(v) < 0x1p24 || (kept == v && fabs(v) < 0x1p53) || !bnn_csv_is_integer(c)) return;
+  if (to->rounded++ > 0) return;
+  to->rounded_line = r->line;
+  to->rounded_text = bnn_excerpt_of(c->p, c->n);
+  to->rounded_to = kept;
+}
+
 /* Whether a cell of the first record and one of the text as it stands, where a quote in quotes is
  * two, hold the same. */
 static bool is_same(const cell *first, const cell *raw) {
@@ -113,6 +123,7 @@ static bnn_status look_at_cell(reader *r, size_t k, const cell *c, size_t row, b
       return fail_cell(r, k, c, "is more than a " BNN_REAL_NAME " can hold", err);
     to->found.numbers++;
     put_number(to, row, v);
+    look_at_digits(r, &to->found, c, v);
     return BNN_OK;
   }
   put_number(to, row, NAN);

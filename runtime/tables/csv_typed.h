@@ -50,6 +50,11 @@ typedef struct bnn_csv_typed_column {
   size_t numbers, texts; /* cells that are numbers, and those that are none, nor missing */
   size_t text_line;      /* the line of the first of these, and what it holds */
   bnn_excerpt text;
+  size_t rounded; /* cells written as integers that a bnn_real does not hold, or that lie beyond
+                          2^53, where a double does not either */
+  size_t rounded_line; /* the line of the first of these, what it holds, and what became of it */
+  bnn_excerpt rounded_text;
+  double rounded_to;
 } bnn_csv_typed_column;
 
 typedef struct bnn_csv_typed {

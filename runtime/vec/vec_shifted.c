@@ -53,13 +53,33 @@ INLINE void tile(const bnn_shifted_product *p, size_t from, size_t to, int rows,
 typedef bnn_real quad
     __attribute__((vector_size(4 * sizeof(bnn_real)), aligned(sizeof(bnn_real)), may_alias));
 
-/* Adds up the lanes of a vector: its quarters, and what is left of them. */
-INLINE bnn_real total(vector x) {
+/* The sum of a vector's quarters. */
+INLINE quad quarters(vector x) {
   alignas(VECTOR_BYTES) bnn_real lane[LANES];
   *(vector *)lane = x;
   quad sum = *(const quad *)lane;
   UNROLL for (size_t i = 4; i < LANES; i += 4) sum += *(const quad *)(lane + i);
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  return sum;
+}
+
+/* The sums (q_0 + q_1) + (q_2 + q_3) of four quads, beside each other. */
+INLINE quad totals(const quad *q) {
+  const quad a = __builtin_shufflevector(q[0], q[1], 0, 4, 2, 6) +
+                 __builtin_shufflevector(q[0], q[1], 1, 5, 3, 7),
+             b = __builtin_shufflevector(q[2], q[3], 0, 4, 2, 6) +
+                 __builtin_shufflevector(q[2], q[3], 1, 5, 3, 7);
+  return __builtin_shufflevector(a, b, 0, 1, 4, 5) + __builtin_shufflevector(a, b, 2, 3, 6, 7);
+}
+
+/* c [terms] += the sums of the lanes of each vector. */
+INLINE void add_totals(bnn_real *c, const vector *sum, int terms) {
+  quad q[4] = {{0}, {0}, {0}, {0}};
+  UNROLL for (int t = 0; t < terms; t++) q[t] = quarters(sum[t]);
+  const quad all = totals(q);
+  if (terms == 4)
+    *(quad *)c += all;
+  else
+    UNROLL for (int t = 0; t < terms; t++) c[t] += all[t];
 }
 
 /* One tile of rows of a and terms of b, over all images. */
@@ -81,9 +101,7 @@ INLINE void inner_tile(const bnn_shifted_inner *p, int rows, int terms) {
       }
     }
   }
-  UNROLL for (int r = 0; r < rows; r++) {
-    UNROLL for (int t = 0; t < terms; t++) p->c[(size_t)r * p->ldc + (size_t)t] += total(sum[r][t]);
-  }
+  UNROLL for (int r = 0; r < rows; r++) add_totals(p->c + (size_t)r * p->ldc, sum[r], terms);
 }
 
 /* ---- tables of both ---- */

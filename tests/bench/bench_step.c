@@ -122,9 +122,7 @@ static bnn_objective *new_objective(const bench *b, int shards, bnn_regularizer 
   bnn_regularizer regularizers[2 * LAYERS];
   for (int t = 0; t < 2 * LAYERS; t++) regularizers[t] = prior;
   bnn_objective_spec spec = {.program = b->program,
-                             .x_node = 0,
-                             .y_node = 1,
-                             .weight_node = -1,
+                             .feeds = bnn_feeds_of(0, 1, -1),
                              .key_node = -1,
                              .kl_weight_node = -1,
                              .posterior = &b->posterior,
@@ -190,8 +188,7 @@ static void unmake(bench *b) {
 
 /* Batch and arguments of a step. */
 static bnn_batch batch_of(const bench *b, uint64_t step) {
-  return (bnn_batch){.x = b->x,
-                     .y = b->y,
+  return (bnn_batch){.data = bnn_sources_of(b->x, b->y, NULL),
                      .rows = b->rows->data,
                      .from = step % (IMAGES / BATCH) * BATCH,
                      .count = BATCH};
@@ -437,16 +434,16 @@ static void measure_predictions(bench *b, int threads) {
   }
   bnn_rng_uniform(act_data[0], bnn_key_new(3), 0, act[0]->size);
   const bnn_predict_spec spec = {.program = program,
-                                 .x_node = 0,
-                                 .y_node = -1,
+                                 .feeds = bnn_feeds_of(0, -1, -1),
                                  .key_node = -1,
                                  .posterior = &b->posterior,
                                  .samples = SAMPLES,
                                  .key = bnn_key_new(5),
                                  .first_sample = 1};
+  const bnn_sources data = bnn_sources_of(x, NULL, NULL);
   for (int r = 0; r < ROUNDS; r++) {
     double t0 = now();
-    must(bnn_predict(context, &spec, x, NULL, mean, std, &err), &err);
+    must(bnn_predict(context, &spec, &data, mean, std, &err), &err);
     double t1 = now();
     for (int s = 0; s < SAMPLES; s++) run_forward_products(b, act_data);
     t.own[r] = (t1 - t0) / SAMPLES;
@@ -473,10 +470,11 @@ typedef struct parts {
 
 static void gather_part(parts *p) {
   const bench *b = p->b;
-  const bnn_batch batch = {.x = b->x, .y = b->y, .rows = b->rows->data, .count = BATCH};
+  const bnn_batch batch = {
+      .data = bnn_sources_of(b->x, b->y, NULL), .rows = b->rows->data, .count = BATCH};
   bnn_real *buffer = bnn_frame_input_buffer(p->frame, 0);
   for (size_t from = 0; from < BATCH; from += BLOCK)
-    bnn_batch_gather(buffer + from * INPUT, BNN_REAL, b->x, &batch, from, BLOCK);
+    bnn_batch_gather(buffer + from * INPUT, BNN_REAL, &batch, 0, from, BLOCK);
 }
 
 static void sampling_part(parts *p) {

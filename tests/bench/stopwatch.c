@@ -88,10 +88,10 @@ static bool is_tracing(void) { return atomic_load_explicit(&tracing, memory_orde
   type __wrap_##name(__VA_ARGS__)
 
 /* Labels are gathered before the loops. */
-WRAPPED(void, bnn_batch_gather, void *out, bnn_dtype dtype, const bnn_tensor *source,
-        const bnn_batch *batch, size_t from, size_t n) {
+WRAPPED(void, bnn_batch_gather, void *out, bnn_dtype dtype, const bnn_batch *batch, size_t i,
+        size_t from, size_t n) {
   BOOKED(current == PART_CALL ? PART_CALL : PART_GATHER,
-         __real_bnn_batch_gather(out, dtype, source, batch, from, n));
+         __real_bnn_batch_gather(out, dtype, batch, i, from, n));
 }
 
 WRAPPED(void, bnn_estimator_draw, bnn_estimator e, const bnn_posterior *q, bnn_context *context,

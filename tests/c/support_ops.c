@@ -202,6 +202,41 @@ static const struct {
      3,
      {{4, {1, 60, 28, 32}}, {4, {60, 32, 2, 2}}, {1, {32}}},
      {.pair = {{2, 2}, {1, 1}, {1, 1}, {1, 1}}}},
+    /* parts of channels and filters, the last ones smaller */
+    {BNN_OP_conv2d,
+     3,
+     {{4, {1, 19, 70, 69}}, {4, {17, 19, 2, 2}}, {1, {17}}},
+     {.pair = {{1, 1}, {0, 1}, {50, 1}}}},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {1, 17, 20, 70}}, {4, {17, 19, 2, 2}}, {1, {19}}},
+     {.pair = {{1, 1}, {0, 1}, {0, 0}, {50, 1}}}},
+    /* groups: of one channel each, of several, more filters than channels, no channels, too large
+     * to be laid out, a window of one element */
+    {BNN_OP_conv2d,
+     3,
+     {{4, {3, 5, 7, 6}}, {4, {5, 1, 3, 3}}, {1, {5}}},
+     {.pair = {{1, 1}, {1, 1}, {1, 1}}, .count = 5}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {2, 6, 9, 20}}, {4, {12, 2, 3, 2}}, {1, {12}}},
+     {.pair = {{2, 2}, {1, 0}, {1, 1}}, .count = 3}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {2, 0, 3, 3}}, {4, {4, 0, 2, 2}}, {1, {4}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}, .count = 2}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {1, 2, 3, 9}}, {4, {2, 1, 2, 2}}, {1, {2}}},
+     {.pair = {{1, 1}, {1, 4200}, {1, 1}}, .count = 2}},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {3, 4, 4, 5}}, {4, {6, 2, 1, 1}}, {1, {6}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}, .count = 2}},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {2, 4, 3, 4}}, {4, {4, 3, 3, 2}}, {1, {6}}},
+     {.pair = {{2, 1}, {1, 0}, {1, 0}, {1, 2}}, .count = 2}},
     {BNN_OP_max_pool2d, 1, {{4, {2, 2, 6, 5}}}, {.pair = {{2, 2}}}},
     {BNN_OP_max_pool2d, 1, {{4, {3, 2, 8, 44}}}, {.pair = {{2, 2}}}},
     {BNN_OP_max_pool2d, 1, {{4, {2, 1, 4, 68}}}, {.pair = {{2, 2}}}},
@@ -218,6 +253,8 @@ static const struct {
     {BNN_OP_layer_norm, 3, {{2, {3, 0}}, {1, {0}}, {1, {0}}}, {.number = {1e-5}}},
     {BNN_OP_cross_entropy, 2, {{3, {2, 3, 4}}, {2, {2, 3}}}, {0}},
     {BNN_OP_cross_entropy, 2, {{3, {2, 0, 4}}, {2, {2, 0}}}, {0}},
+    {BNN_OP_cross_entropy, 2, {{3, {2, 3, 4}}, {2, {2, 3}}}, {.has_index = true, .index = 2}},
+    {BNN_OP_cross_entropy, 2, {{2, {70, 600}}, {1, {70}}}, {.has_index = true, .index = 3}},
     /* one position, one panel of keys, several of them, as many queries, no keys, no features */
     {BNN_OP_attention,
      3,
@@ -245,6 +282,47 @@ static const struct {
      {.count = 1, .number = {NAN}}},
 };
 
+/* Inputs that may be left out, after those of the op's row: rank, dims and type. */
+static const struct {
+  bnn_op_id id;
+  bnn_shape in[2];
+  bnn_attr attr;
+} optional[] = {
+#define REALS(...)                                                                                \
+  {                                                                                               \
+    .dtype = BNN_REAL, .rank = sizeof((int[]){__VA_ARGS__}) / sizeof(int), .dim = { __VA_ARGS__ } \
+  }
+#define LENGTHS(n)                            \
+  {                                           \
+    .dtype = BNN_I32, .rank = 1, .dim = { n } \
+  }
+    {BNN_OP_rnn, {REALS(3, 2)}, {0}},
+    {BNN_OP_rnn, {REALS(1, 2)}, {.descending = true}},
+    {BNN_OP_rnn, {LENGTHS(3)}, {0}},
+    {BNN_OP_rnn, {LENGTHS(3)}, {.descending = true}},
+    {BNN_OP_rnn, {REALS(3, 2), LENGTHS(3)}, {.descending = true}},
+    {BNN_OP_gru, {REALS(3, 2), LENGTHS(3)}, {0}},
+    {BNN_OP_gru, {REALS(1, 2), LENGTHS(3)}, {.descending = true}},
+    {BNN_OP_lstm, {REALS(3, 4), LENGTHS(3)}, {0}},
+    {BNN_OP_lstm, {REALS(3, 4), LENGTHS(3)}, {.descending = true}},
+    {BNN_OP_lstm, {REALS(1, 4)}, {0}},
+    {BNN_OP_attention, {LENGTHS(3)}, {.count = 2, .number = {NAN}}},
+    {BNN_OP_attention, {LENGTHS(3), REALS(4, 5)}, {.count = 2, .flag = true, .number = {0.4}}},
+    {BNN_OP_attention, {REALS(1, 5)}, {.count = 1, .number = {NAN}}},
+    {BNN_OP_attention, {REALS(3, 1, 5)}, {.count = 2, .number = {NAN}}},
+    {BNN_OP_attention, {REALS(1, 4, 5)}, {.count = 2, .number = {NAN}}},
+    {BNN_OP_attention, {LENGTHS(3), REALS(3, 2, 4, 5)}, {.count = 2, .number = {0.7}}},
+    {BNN_OP_attention, {REALS(1, 2, 1, 5)}, {.count = 2, .flag = true, .number = {NAN}}},
+};
+
+/* The op's own case with such inputs. */
+static op_case case_of_optional(bnn_op_id id, const bnn_shape *in, bnn_attr attr) {
+  op_case c = case_of_row(id);
+  c.attr = attr;
+  for (int i = 0; i < 2 && in[i].rank > 0; i++) c.in[c.n++] = in[i];
+  return c;
+}
+
 enum { CASES_MAX = 900 };
 static op_case cases[CASES_MAX];
 static size_t cases_n;
@@ -266,6 +344,11 @@ static size_t choose(int64_t i, int64_t what, uint64_t n) {
   return (size_t)bnn_rng_below(bnn_key_fold(bnn_key_fold(bnn_key_new(11), i), what), n);
 }
 
+/* Of case i, mostly one. */
+static size_t groups_of(int64_t i, int64_t what) {
+  return choose(i, what, 3) ? 1 : 2 + choose(i, what + 1, 2);
+}
+
 /* Convolution or pooling i of images of any size, odd or even, narrower and wider than vectors.
  * Half of the convolutions have windows at every place, half of the pools windows of 2 x 2. */
 static op_case random_images(int64_t i, bnn_op_id id) {
@@ -279,16 +362,18 @@ static op_case random_images(int64_t i, bnn_op_id id) {
     if (padding[k] > size[k] / 2 && !is_conv) padding[k] = 0;
     in[k] = dilation[k] * (size[k] - 1) + 1 + choose(i, 40 + k, choose(i, 50 + k, 4) ? 8 : 40);
   }
-  const size_t images = 1 + choose(i, 60, 4), channels = 1 + choose(i, 61, 4),
-               filters = 1 + choose(i, 62, 8);
-  const case_shape shapes[] = {{4, {images, channels, in[0], in[1]}},
+  const size_t images = 1 + choose(i, 60, 4), groups = is_conv ? groups_of(i, 63) : 1,
+               channels = 1 + choose(i, 61, 4) / groups,
+               filters = groups * (1 + choose(i, 62, 8) / groups);
+  const case_shape shapes[] = {{4, {images, groups * channels, in[0], in[1]}},
                                {4, {filters, channels, size[0], size[1]}},
                                {1, {filters}}};
   if (is_conv)
-    return case_of_shapes(id, 3, shapes,
-                          (bnn_attr){.pair = {{stride[0], stride[1]},
-                                              {padding[0], padding[1]},
-                                              {dilation[0], dilation[1]}}});
+    return case_of_shapes(
+        id, 3, shapes,
+        (bnn_attr){
+            .pair = {{stride[0], stride[1]}, {padding[0], padding[1]}, {dilation[0], dilation[1]}},
+            .count = groups});
   return case_of_shapes(
       id, 1, shapes,
       (bnn_attr){.pair = {{size[0], size[1]}, {stride[0], stride[1]}, {padding[0], padding[1]}}});
@@ -306,15 +391,17 @@ static op_case random_transpose(int64_t i) {
     const size_t full = (in[k] - 1) * stride[k] + dilation[k] * (size[k] - 1) + 1 + beyond[k];
     padding[k] = choose(i, 130 + k, (full - 1) / 2 + 1);
   }
-  const size_t channels = 1 + choose(i, 161, 4), out = 1 + choose(i, 162, 6);
+  const size_t groups = groups_of(i, 163), channels = groups * (1 + choose(i, 161, 4) / groups),
+               out = 1 + choose(i, 162, 6) / groups;
   const case_shape shapes[] = {{4, {1 + choose(i, 160, 4), channels, in[0], in[1]}},
                                {4, {channels, out, size[0], size[1]}},
-                               {1, {out}}};
+                               {1, {groups * out}}};
   return case_of_shapes(BNN_OP_conv_transpose2d, 3, shapes,
                         (bnn_attr){.pair = {{stride[0], stride[1]},
                                             {padding[0], padding[1]},
                                             {beyond[0], beyond[1]},
-                                            {dilation[0], dilation[1]}}});
+                                            {dilation[0], dilation[1]}},
+                                   .count = groups});
 }
 
 static void make_cases(void) {
@@ -327,6 +414,7 @@ static void make_cases(void) {
   EACH(r, reductions) EACH(s, reduced) add_reductions(reductions[r], &reduced[s]);
   EACH(s, single)
   add_case(case_of_shapes(single[s].id, single[s].n, single[s].in, single[s].attr));
+  EACH(s, optional) add_case(case_of_optional(optional[s].id, optional[s].in, optional[s].attr));
   for (int i = 0; i < RANDOM_IMAGES; i++) {
     add_case(random_images(i, BNN_OP_conv2d));
     if (i % 2) add_case(random_transpose(i));

@@ -9,10 +9,11 @@
 #include "ops/op.h"
 #include "support.h"
 
+enum { CASE_INPUTS = 5 };
 typedef struct op_case {
   bnn_op_id id;
   int n;
-  bnn_shape in[4];
+  bnn_shape in[CASE_INPUTS];
   bnn_attr attr;
   size_t first, classes;
 } op_case;

@@ -40,11 +40,16 @@ def fpr_at_95(y, s):
     return fpr[np.argmax(20 * counts >= 19 * y.sum())]
 
 
-def ece(conf, right, bins=15):
+def ece(conf, right, w=None, bins=15):
+    w = np.ones(len(conf)) if w is None else w
     index = np.clip(np.ceil(conf * np.asarray(bins, conf.dtype)).astype(int) - 1, 0, bins - 1)
-    gaps = [(index == b).sum() * abs(right[index == b].mean() - conf[index == b].astype("f8").mean())
-            for b in range(bins) if (index == b).any()]
-    return sum(gaps) / len(conf)
+    gaps = [abs((w * (right - conf.astype("f8")))[index == b].sum()) for b in range(bins)]
+    return sum(gaps) / w.sum()
+
+
+# All points of a curve in one number.
+def points(x, y):
+    return (np.arange(len(x)) * (x + 2 * y)).sum() / len(x) ** 2
 
 
 # in against out: levels of the score (0: no ties), share of positives
@@ -65,6 +70,11 @@ for i, (n, levels, share, kind) in enumerate([
     np.save(f"{d}/{case}_w.npy", w)
     say(case, "auroc/weighted", m.roc_auc_score(y, s, sample_weight=w))
     say(case, "average_precision/weighted", m.average_precision_score(y, s, sample_weight=w))
+    for end, kind in (("", {}), ("/weighted", {"sample_weight": w})):
+        fpr, tpr, _ = m.roc_curve(y, s, drop_intermediate=False, **kind)
+        say(case, "roc_points" + end, points(fpr, tpr))
+        precision, recall, _ = m.precision_recall_curve(y, s, **kind)
+        say(case, "precision_recall_points" + end, points(recall[::-1], precision[::-1]))
     for name, yy, ss in (("out", y, s), ("in", 1 - y, -s)):
         say(case, "average_precision/" + name, m.average_precision_score(yy, ss))
         precision, recall, _ = m.precision_recall_curve(yy, ss)
@@ -99,6 +109,11 @@ for i, (n, classes, coarse, kind) in enumerate([
         risk = np.cumsum(~right[order]) / np.arange(1, n + 1)
         say(case, "aurc", risk.mean())
         say(case, "augrc", np.cumsum(~right[order]).mean() / n)
+        copies = rng.integers(0, 120, n)
+        np.save(f"{d}/{case}_c.npy", copies)
+        wrong = np.repeat(~right[order], copies[order])  # copies of one are all right or all wrong
+        say(case, "aurc/copies", (np.cumsum(wrong) / np.arange(1, len(wrong) + 1)).mean())
+        say(case, "augrc/copies", np.cumsum(wrong).mean() / len(wrong))
     say(case, "ece", ece(p.max(1), right))
     matrix = m.confusion_matrix(y, p.argmax(1), labels=np.arange(classes))
     say(case, "confusion", (matrix * np.arange(matrix.size).reshape(matrix.shape)).sum())
@@ -119,6 +134,8 @@ for i, (n, classes, coarse, kind) in enumerate([
         say(case, "rmse" + end, np.sqrt(m.mean_squared_error(t, x, **kind)))
         say(case, "mae" + end, m.mean_absolute_error(t, x, **kind))
         say(case, "r2" + end, m.r2_score(t, x, **kind))
+    say(case, "ece/weighted", ece(p.max(1), right, w))
+    say(case, "reliability/weighted", ece(p.max(1), right, w))
     say(case, "accuracy/weighted", m.accuracy_score(y, a, sample_weight=w))
     say(case, "nll/weighted", np.average(-np.log(wide[np.arange(n), y]), weights=w))
 END
@@ -141,7 +158,26 @@ local function with(name, option, value)
     return (M[name](x, y, opts))
   end
 end
+-- All points of a curve in one number.
+local function points_of(name, x, y)
+  return function(...)
+    local curve = M[name](...)
+    local xs, ys, sum = curve[x]:totable(), curve[y]:totable(), 0
+    for i = 1, #xs do sum = sum + (i - 1) * (xs[i] + 2 * ys[i]) end
+    return sum / (#xs) ^ 2
+  end
+end
 local made = {
+  roc_points = points_of("roc_curve", "fpr", "tpr"),
+  precision_recall_points = points_of("precision_recall_curve", "recall", "precision"),
+  reliability = function(...)
+    local bins, sum, n = M.reliability(...), 0, 0
+    for b, w in ipairs(bins.n:totable()) do
+      n = n + w
+      if w > 0 then sum = sum + w * math.abs(bins.accuracy[b] - bins.confidence[b]) end
+    end
+    return sum / n
+  end,
   average_precision = of "average_precision", aupr = of "aupr", fpr95 = of "fpr95",
   quantile = function(x) return M.quantile(x, 0.93) end,
   top3 = function(x, y) return M.top_k(x, y, 3) end,
@@ -166,8 +202,8 @@ for line in io.lines(dir .. "/want") do
   local x = assert(bnn.data.read(("%s/%s_s.npy"):format(dir, case)))
   local y = assert(bnn.data.read(("%s/%s_y.npy"):format(dir, case)))
   local opts = {}
-  if side == "weighted" then
-    opts.weight = assert(bnn.data.read(("%s/%s_w.npy"):format(dir, case)))
+  if side == "weighted" or side == "copies" then
+    opts.weight = assert(bnn.data.read(("%s/%s_%s.npy"):format(dir, case, side:sub(1, 1))))
   elseif side ~= "" then
     opts.positive = side
   end

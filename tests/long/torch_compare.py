@@ -359,26 +359,31 @@ def window(r, most=4):
     return list(size), list(stride), list(dilation)
 
 
+def groups(r):
+    return r.choice([1, 1, 2, 3, 5])
+
+
 def draw_conv2d(r):
     size, stride, dilation = window(r)
     padding = list(r.shape(2, 3, 0))
-    n, c, o = r.int(1, 3), r.int(1, 5), r.int(1, 7)
+    n, c, o, g = r.int(1, 3), r.int(1, 5), r.int(1, 7), groups(r)
     image = [d * (k - 1) + 1 + r.int(0, r.choice([8, 30])) for k, d in zip(size, dilation)]
-    return Case(call("ops.conv2d", 3, stride, padding, dilation),
-                [r.real((n, c, *image), -1), r.real((o, c, *size), -1), r.real((o,))],
-                lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation), loose=4)
+    return Case(call("ops.conv2d", 3, stride, padding, dilation, g),
+                [r.real((n, g * c, *image), -1), r.real((g * o, c, *size), -1), r.real((g * o,))],
+                lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation, g), loose=4)
 
 
 def draw_conv_transpose2d(r):
     size, stride, dilation = window(r)
     image, n, c, o = r.shape(2, r.choice([5, 20])), r.int(1, 3), r.int(1, 5), r.int(1, 7)
+    g = groups(r)
     beyond = [r.int(0, max(s, d) - 1) for s, d in zip(stride, dilation)]
     full = [(i - 1) * s + d * (k - 1) + 1 + e
             for i, s, d, k, e in zip(image, stride, dilation, size, beyond)]
     padding = [r.int(0, min((f - 1) // 2, 3)) for f in full]
-    return Case(call("ops.conv_transpose2d", 3, stride, padding, beyond, dilation),
-                [r.real((n, c, *image), -1), r.real((c, o, *size), -1), r.real((o,))],
-                lambda x, w, b: F.conv_transpose2d(x, w, b, stride, padding, beyond, 1, dilation),
+    return Case(call("ops.conv_transpose2d", 3, stride, padding, beyond, dilation, g),
+                [r.real((n, g * c, *image), -1), r.real((g * c, o, *size), -1), r.real((g * o,))],
+                lambda x, w, b: F.conv_transpose2d(x, w, b, stride, padding, beyond, g, dilation),
                 loose=4)
 
 
@@ -418,9 +423,9 @@ def heads_of(x, heads):
     return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
-def attend(q, k, v, heads, causal, scale=None):
-    y = F.scaled_dot_product_attention(*(heads_of(t, heads) for t in (q, k, v)), is_causal=causal,
-                                       scale=scale)
+def attend(q, k, v, heads, causal, scale=None, mask=None):
+    y = F.scaled_dot_product_attention(*(heads_of(t, heads) for t in (q, k, v)), mask,
+                                       is_causal=causal, scale=scale)
     return y.transpose(1, 2).reshape(*q.shape[:2], -1)
 
 
@@ -431,6 +436,32 @@ def draw_attention(r):
     return Case(call("ops.attention", 3, *more),
                 [r.real((n, t, d)), r.real((n, s, d)), r.real((n, s, e))],
                 lambda q, k, v: attend(q, k, v, *more), loose=3)
+
+
+def scores_mask(lengths, bias, n, t, s, causal):
+    """What lengths, a bias and causal add to scores [n, heads, t, s]."""
+    hidden = torch.arange(s) >= lengths.long()[:, None, None, None]
+    if causal:
+        hidden = hidden | torch.ones(t, s, dtype=torch.bool).triu(1)
+    bias = bias[:, None] if bias.dim() == 3 else bias
+    return bias.masked_fill(hidden, -INF)
+
+
+def draw_seen(r, n, t, s, heads):
+    """lengths and a bias of scores: each as wide, or shared."""
+    shape = r.choice([(t, s), (n, t, s), (n, heads, t, s)])
+    shape = tuple(1 if i < len(shape) - 1 and r.int(0, 3) == 0 else d for i, d in enumerate(shape))
+    return r.ints((n,), 1, s, r.choice(["i4", "i8"])), r.real(shape)
+
+
+def draw_masked_attention(r):
+    n, t, s, heads = r.int(1, 3), *r.shape(2, r.choice([6, 70])), r.int(1, 3)
+    d, e, causal = heads * r.int(1, 5), heads * r.int(1, 5), bool(r.int(0, 1))
+    lengths, bias = draw_seen(r, n, t, s, heads)
+    return Case(call("ops.attention", 5, heads, causal),
+                [r.real((n, t, d)), r.real((n, s, d)), r.real((n, s, e)), lengths, bias],
+                lambda q, k, v, own, b: attend(q, k, v, heads, False,
+                                               mask=scores_mask(own, b, n, t, s, causal)), loose=3)
 
 
 def through_steps(kind, x, w, u, b, b_u, reverse):
@@ -480,11 +511,66 @@ def draw_steps_layer(kind):
     return draw
 
 
+def packed_steps(kind, x, weights, h0, c0, lengths):
+    """Padded sequences through PyTorch's layer in both directions: states, last state, last memory, the
+    two directions side by side. weights: w, u, b and the GRU's b_u of each."""
+    modules, h = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}, h0.shape[-1] // 2
+    count, n, t = len(weights) // 2, *x.shape[:2]
+    named = {}
+    for end, (w, u, b, *b_u) in (("", weights[:count]), ("_reverse", weights[count:])):
+        own = torch.cat([torch.zeros_like(b[:2 * h]), *b_u]) if b_u else torch.zeros_like(b)
+        named.update({"weight_ih_l0" + end: w.T, "weight_hh_l0" + end: u.T,
+                      "bias_ih_l0" + end: b, "bias_hh_l0" + end: own})
+    module = modules[kind](x.shape[2], h, batch_first=True, bidirectional=True, dtype=x.dtype)
+    first = [s.expand(n, 2 * h).reshape(n, 2, h).transpose(0, 1).contiguous()
+             for s in ([h0, c0] if kind == "lstm" else [h0])]
+    packed = torch.nn.utils.rnn.pack_padded_sequence(x, lengths.long(), batch_first=True,
+                                                     enforce_sorted=False)
+    given = (packed, tuple(first) if kind == "lstm" else first[0])
+    y, last = torch.func.functional_call(module, named, given)
+    y = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=t)[0]
+    last = last if kind == "lstm" else (last,)
+    return [y, *(s.transpose(0, 1).reshape(n, 2 * h) for s in last)]
+
+
+def draw_padded_steps(kind):
+    """The layer on padded sequences, from states of each or one for all; all results in a row."""
+    def draw(r):
+        n, t, d, h = r.shape(4)
+        width, shared = GATES[kind] * h, bool(r.int(0, 1))
+        sizes = [(d, width), (h, width), (width,)] + ([(h,)] if kind == "gru" else [])
+        names = [name + end for end in ("", "_reverse")
+                 for name in ("w", "u", "b", "b_u")[:len(sizes)]]
+        states = [r.real((2 * h,) if shared else (n, 2 * h)) for _ in range(1 + (kind == "lstm"))]
+        lengths = r.ints((n,), 1, t, r.choice(["i4", "i8"]))
+        if r.int(0, 2) == 0:
+            lengths = lengths.astype(r.kind)
+        x = [r.real((n, t, d)), *[r.real(s, -1, 1) for s in sizes * 2], *states, lengths]
+        at = 2 + len(names)
+
+        def of_torch(v, *p):
+            weights, state = p[:len(names)], p[len(names):-1]
+            results = packed_steps(kind, v, weights, state[0], state[-1], p[-1])
+            return torch.cat([y.reshape(-1) for y in results])
+        given = "h0 = x[%d], lengths = x[%d]" % (at, len(x))
+        given += ", c0 = x[%d]" % (at + 1) if kind == "lstm" else ""
+        text = ("bnn.transform(function(v) "
+                "local r = {nn.%s(%d, {output = \"both\", bidirectional = true})(v, {%s})} "
+                "for i = 1, #r do r[i] = r[i]:reshape(-1) end return ops.concat(r) end):apply({%s}, x[1])")
+        table = ", ".join('["%s/%s"] = x[%d]' % (kind, name, i + 2) for i, name in enumerate(names))
+        return Case(text % (kind, h, given, table), x, of_torch, list(range(len(x) - 1)), loose=3)
+    return draw
+
+
 def draw_cross_entropy(r):
     n, c = r.int(0, 6), r.int(1, 12)
-    return Case("ops.cross_entropy(x[1], x[2])",
-                [r.real((n, c), -20, 20), r.ints((n,), 0, c - 1, r.choice(["i4", "i8"]))],
-                lambda x, y: F.cross_entropy(x, y.long(), reduction="none"))
+    ignored = r.choice([-100, 0])  # a class or not; no label is left out, or some are
+    lowest, more = (0, ()) if r.int(0, 1) else (-1, (ignored,))
+    labels = r.ints((n,), lowest, c - 1, r.choice(["i4", "i8"]))
+    labels[labels < 0] = ignored
+    return Case(call("ops.cross_entropy", 2, *more), [r.real((n, c), -20, 20), labels],
+                lambda x, y: F.cross_entropy(x, y.long(), reduction="none",
+                                             ignore_index=more[0] if more else -100))
 
 
 def extreme(name, of_torch):
@@ -595,7 +681,7 @@ OPS = {
     "conv2d": [draw_conv2d] * 3, "conv_transpose2d": [draw_conv_transpose2d] * 3,
     "max_pool2d": pool("max_pool2d", F.max_pool2d), "avg_pool2d": pool("avg_pool2d", F.avg_pool2d),
     "layer_norm": [draw_layer_norm], "batch_norm": [draw_batch_norm],
-    "attention": [draw_attention] * 2,
+    "attention": [draw_attention] * 2 + [draw_masked_attention] * 3,
     "rnn": [draw_steps("rnn")], "gru": [draw_steps("gru")], "lstm": [draw_steps("lstm")],
     "softmax": along("softmax", torch.softmax, [lambda r, s: r.real(s, -20, 20)]),
     "log_softmax": along("log_softmax", torch.log_softmax, [lambda r, s: r.real(s, -20, 20)]),
@@ -747,29 +833,31 @@ def draw_embedding(r):
 
 def draw_conv2d_layer(r):
     size, stride, dilation = window(r, 3)
-    padding, c, o = list(r.shape(2, 2, 0)), r.int(1, 4), r.int(1, 4)
+    padding, c, o, g = list(r.shape(2, 2, 0)), r.int(1, 4), r.int(1, 4), groups(r)
     image = [d * (k - 1) + 1 + r.int(0, 9) for k, d in zip(size, dilation)]
-    return layer("conv2d", "%d, %s, {stride = %s, padding = %s, dilation = %s}" % (
-        o, lua(size), lua(stride), lua(padding), lua(dilation)), ["w", "b"],
-        [r.real((2, c, *image), -1), r.real((o, c, *size), -1), r.real((o,))],
-        lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation))
+    return layer("conv2d", "%d, %s, {stride = %s, padding = %s, dilation = %s, groups = %d}" % (
+        g * o, lua(size), lua(stride), lua(padding), lua(dilation), g), ["w", "b"],
+        [r.real((2, g * c, *image), -1), r.real((g * o, c, *size), -1), r.real((g * o,))],
+        lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation, g))
 
 
 def draw_conv1d(r):
     k, s, p, d, c, o = r.int(1, 4), r.int(1, 3), r.int(0, 3), r.int(1, 3), r.int(1, 4), r.int(1, 5)
-    return layer("conv1d", "%d, %d, {stride = %d, padding = %d, dilation = %d}" % (o, k, s, p, d),
-                 ["w", "b"], [r.real((r.int(1, 3), c, d * (k - 1) + 1 + r.int(0, 30)), -1),
-                              r.real((o, c, k), -1), r.real((o,))],
-                 lambda x, w, b: F.conv1d(x, w, b, s, p, d))
+    g = groups(r)
+    return layer("conv1d", "%d, %d, {stride = %d, padding = %d, dilation = %d, groups = %d}" % (
+        g * o, k, s, p, d, g), ["w", "b"],
+        [r.real((r.int(1, 3), g * c, d * (k - 1) + 1 + r.int(0, 30)), -1),
+         r.real((g * o, c, k), -1), r.real((g * o,))],
+        lambda x, w, b: F.conv1d(x, w, b, s, p, d, g))
 
 
 def draw_transpose_layer(r):
     size, stride, c, o = list(r.shape(2, 4)), r.int(1, 3), r.int(1, 4), r.int(1, 4)
-    beyond = r.int(0, stride - 1)
-    return layer("conv_transpose2d", "%d, %s, {stride = %d, output_padding = %d}" % (
-        o, lua(size), stride, beyond), ["w", "b"],
-        [r.real((2, c, *r.shape(2, 6)), -1), r.real((c, o, *size), -1), r.real((o,))],
-        lambda x, w, b: F.conv_transpose2d(x, w, b, stride, 0, beyond))
+    beyond, g = r.int(0, stride - 1), groups(r)
+    return layer("conv_transpose2d", "%d, %s, {stride = %d, output_padding = %d, groups = %d}" % (
+        g * o, lua(size), stride, beyond, g), ["w", "b"],
+        [r.real((2, g * c, *r.shape(2, 6)), -1), r.real((g * c, o, *size), -1), r.real((g * o,))],
+        lambda x, w, b: F.conv_transpose2d(x, w, b, stride, 0, beyond, g))
 
 
 def pool_layer(kind, of_torch, rank):
@@ -858,6 +946,29 @@ def draw_multi_head_attention(r):
                  lambda x, *p: of_heads(x, heads, causal, *p), loose=10)
 
 
+def draw_masked_heads(r):
+    """PyTorch's layer itself, whose masks are true where ours are 0."""
+    heads, (n, t) = r.int(1, 3), r.shape(2, 7)
+    d = heads * r.int(1, 4)
+    lengths, mask = r.ints((n,), 1, t, "i4"), np.tril(r.ints((t, t), 0, 1, "i4"), -1) + np.eye(t)
+    mask[:, 0] = 1  # a row that sees nothing is NaN there
+    names = ["multi_head_attention/" + name for name in HEADS]
+    x = [r.real((n, t, d)), *head_weights(r, d), lengths, mask.astype(r.kind)]
+
+    def of_torch(v, wq, bq, wk, bk, wv, bv, w, b, own, seen):
+        module = torch.nn.MultiheadAttention(d, heads, batch_first=True, dtype=v.dtype)
+        weights = {"in_proj_weight": torch.cat([wq.T, wk.T, wv.T]),
+                   "in_proj_bias": torch.cat([bq, bk, bv]),
+                   "out_proj.weight": w.T, "out_proj.bias": b}
+        padding = torch.arange(t) >= own.long()[:, None]
+        options = {"key_padding_mask": padding, "attn_mask": seen == 0, "need_weights": False}
+        return torch.func.functional_call(module, weights, (v, v, v), options)[0]
+    table = ", ".join('["%s"] = x[%d]' % (name, i + 2) for i, name in enumerate(names))
+    text = ("bnn.transform(function(v) return nn.multi_head_attention(%d)(v, "
+            "{lengths = x[10], mask = x[11]}) end):apply({%s}, x[1])" % (heads, table))
+    return Case(text, x, of_torch, list(range(9)), loose=10)
+
+
 def draw_positional_encoding(r):
     n, t, d = r.shape(3)
     if r.int(0, 1):
@@ -900,9 +1011,10 @@ def draw_batch_norm_layer(r):
 
 
 LAYERS = {
-    "rnn": [draw_steps_layer("rnn")], "gru": [draw_steps_layer("gru")],
-    "lstm": [draw_steps_layer("lstm")],
-    "multi_head_attention": [draw_multi_head_attention],
+    "rnn": [draw_steps_layer("rnn"), draw_padded_steps("rnn")],
+    "gru": [draw_steps_layer("gru"), draw_padded_steps("gru")],
+    "lstm": [draw_steps_layer("lstm"), draw_padded_steps("lstm")],
+    "multi_head_attention": [draw_multi_head_attention, draw_masked_heads],
     "positional_encoding": [draw_positional_encoding],
     "transformer_block": [draw_transformer_block], "batch_norm": [draw_batch_norm_layer],
     "linear": [draw_linear_layer], "embedding": [draw_embedding], "conv2d": [draw_conv2d_layer],

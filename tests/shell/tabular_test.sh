@@ -85,6 +85,17 @@ for seed in 1 2 3 4 5 6; do
   equal "a rare missing category, seed $seed: status" 0 "$rc"
 done
 
+# ---------------------------------------------------------------- hints name the flags
+run --file=houses.txt --label=sold
+has "a hint" "each row has a category of its own in id (--ignore=id leaves it out)" \
+  "$(cat "$T/err")"
+awk 'BEGIN { print "size,void,price"; for (i = 0; i < 40; i++) print i % 5 ",," i }' >"$T/none.csv"
+refused "a column without values" \
+  "no row to train on has a value of void (--ignore=void leaves it out)" --file=none.csv \
+  --label=price --level=0.8
+run --file=none.csv --label=price --level=0.8 --ignore=void
+equal "a column without values, left out: status" 0 "$rc"
+
 # ---------------------------------------------------------------- what is wrong
 awk 'BEGIN { print "size,price"; for (i = 0; i < 40; i++) print i % 5 "," i }' >"$T/zero.csv"
 refused "no file" "nowhere.csv" --file=nowhere.csv --label=a

@@ -1,7 +1,9 @@
 /* conv.h - what the two ways to compute a convolution share; conv2d.c chooses.
  *
  *   y  [n, o, i, j] = b [o] + sum over c, k, l of w [o, c, k, l] x [n, c, i s + k d - p, j s + l d - p]
- */
+ *
+ * With groups, the first of `groups` parts of the filters sees the first part of the channels only,
+ * and so on: each group is a convolution of its own, of planes that lie between those of others. */
 #ifndef BNN_OPS_CONV_H
 #define BNN_OPS_CONV_H
 
@@ -10,9 +12,11 @@
 
 typedef struct conv {
   window v;
-  size_t images, channels, filters;
-  size_t depth, positions; /* elements of a filter; positions of the window */
-  bool padded, pointwise;  /* pointwise: the window is one element at every position */
+  size_t images, groups;
+  size_t channels, filters; /* of a group */
+  size_t x_image, y_image;  /* from one image to the next, over all groups */
+  size_t depth, positions;  /* elements of a filter; positions of the window */
+  bool padded, pointwise;   /* pointwise: the window is one element at every position */
 } conv;
 
 #define CONV(name) BNN_ISA_NAME(bnn_conv_##name)
@@ -20,28 +24,36 @@ typedef struct conv {
 #define conv_forward CONV(forward)
 #define conv_backward CONV(backward)
 #define conv_add_to_bias CONV(add_to_bias)
+#define conv_direct_part CONV(direct_part)
+#define conv_direct_forward CONV(direct_forward)
+#define conv_direct_backward CONV(direct_backward)
 
-/* The sizes of images x, filters w and a window; *v: of window_over or like it. */
-conv conv_of(const bnn_tensor *x, const bnn_tensor *w, const window *v);
+/* The number of groups; attributes of C that leave it at 0 mean 1. */
+static inline size_t conv_groups(const bnn_attr *attr) { return attr->count ? attr->count : 1; }
+
+/* The sizes of images x, filters w in groups and a window; *v: of window_over or like it. */
+conv conv_of(const bnn_tensor *x, const bnn_tensor *w, size_t groups, const window *v);
 
 /* y = or += what x, w and b give, over all images; b NULL: 0.  By products with patches, a panel of
- * them at a time; and on views of the image, which are not copied, where conv_direct_fits. */
+ * them at a time; and on views of the image, which are not copied, where conv_direct_part. */
 void conv_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                   const conv *c, bool set);
 void CONV(im2col_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                           const conv *c, bool set);
-void CONV(direct_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
-                          const conv *c, bool set);
+void conv_direct_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+                         const conv *c, bool set);
 
 /* Adds to dw and adds to dx or sets it; each NULL when it is not wanted. */
 void conv_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                    const bnn_real *w, const conv *c, bool set);
 void CONV(im2col_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                            const bnn_real *w, const conv *c, bool set);
-void CONV(direct_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
-                           const bnn_real *w, const conv *c, bool set);
+void conv_direct_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+                          const bnn_real *w, const conv *c, bool set);
 
-bool CONV(direct_fits)(const conv *c);
+/* What the two direct ones take of c at a time: *part is c with as many channels and filters.
+ * false: nothing. */
+bool conv_direct_part(conv *part, const conv *c);
 
 /* db [planes] += the sums of dy [images, planes, size] over images and size. */
 void conv_add_to_bias(bnn_real *db, const bnn_real *dy, size_t images, size_t planes, size_t size);
@@ -113,42 +125,67 @@ typedef bnn_real conv_four
 static inline conv_eight conv_at(const bnn_real *x) { return *(const conv_eight *)x; }
 static inline conv_four conv_at_four(const bnn_real *x) { return *(const conv_four *)x; }
 
-/* Every second element of a row of n into `even`, the others into `odd`. */
-static inline void conv_split(bnn_real *restrict even, bnn_real *restrict odd,
-                              const bnn_real *restrict from, size_t n) {
-  size_t j = 0;
-  for (; 2 * j + 16 <= n; j += 8) {
-    const conv_eight a = conv_at(from + 2 * j), b = conv_at(from + 2 * j + 8);
-    *(conv_eight *)(even + j) = __builtin_shufflevector(a, b, CONV_EVENS);
-    *(conv_eight *)(odd + j) = __builtin_shufflevector(a, b, CONV_ODDS);
-  }
-  for (; 2 * j + 8 <= n; j += 4) {
-    const conv_four a = conv_at_four(from + 2 * j), b = conv_at_four(from + 2 * j + 4);
-    *(conv_four *)(even + j) = __builtin_shufflevector(a, b, 0, 2, 4, 6);
-    *(conv_four *)(odd + j) = __builtin_shufflevector(a, b, 1, 3, 5, 7);
-  }
-  for (; 2 * j + 1 < n; j++) even[j] = from[2 * j], odd[j] = from[2 * j + 1];
-  if (2 * j < n) even[j] = from[2 * j];
+/* Pairs [j, j + 8) of a row, or [j, j + 4): the first of each into `even`, the others into `odd`. */
+static inline void conv_split_eight(bnn_real *even, bnn_real *odd, const bnn_real *from, size_t j) {
+  const conv_eight a = conv_at(from + 2 * j), b = conv_at(from + 2 * j + 8);
+  *(conv_eight *)(even + j) = __builtin_shufflevector(a, b, CONV_EVENS);
+  *(conv_eight *)(odd + j) = __builtin_shufflevector(a, b, CONV_ODDS);
 }
 
-/* And back: a row of n, set or added to. */
+static inline void conv_split_four(bnn_real *even, bnn_real *odd, const bnn_real *from, size_t j) {
+  const conv_four a = conv_at_four(from + 2 * j), b = conv_at_four(from + 2 * j + 4);
+  *(conv_four *)(even + j) = __builtin_shufflevector(a, b, 0, 2, 4, 6);
+  *(conv_four *)(odd + j) = __builtin_shufflevector(a, b, 1, 3, 5, 7);
+}
+
+/* Every second element of a row of n into `even`, the others into `odd`.  The last vector may
+ * overlap the one before. */
+static inline void conv_split(bnn_real *restrict even, bnn_real *restrict odd,
+                              const bnn_real *restrict from, size_t n) {
+  const size_t pairs = n / 2;
+  size_t j = 0;
+  if (pairs >= 8) {
+    for (; j + 8 <= pairs; j += 8) conv_split_eight(even, odd, from, j);
+    if (j < pairs) conv_split_eight(even, odd, from, pairs - 8);
+  } else if (pairs >= 4) {
+    conv_split_four(even, odd, from, 0);
+    conv_split_four(even, odd, from, pairs - 4);
+  } else {
+    for (; j < pairs; j++) even[j] = from[2 * j], odd[j] = from[2 * j + 1];
+  }
+  if (n % 2) even[pairs] = from[n - 1];
+}
+
+/* And back. */
+static inline __attribute__((always_inline)) void
+conv_merge_eight(bnn_real *to, const bnn_real *even, const bnn_real *odd, size_t j, bool set) {
+  const conv_eight a = conv_at(even + j), b = conv_at(odd + j), none = {0};
+  conv_eight *const first = (conv_eight *)(to + 2 * j), *const last = first + 1;
+  *first = (set ? none : *first) + __builtin_shufflevector(a, b, CONV_FIRSTS);
+  *last = (set ? none : *last) + __builtin_shufflevector(a, b, CONV_LASTS);
+}
+
+static inline __attribute__((always_inline)) void
+conv_merge_four(bnn_real *to, const bnn_real *even, const bnn_real *odd, size_t j, bool set) {
+  const conv_four a = conv_at_four(even + j), b = conv_at_four(odd + j), none = {0};
+  conv_four *const first = (conv_four *)(to + 2 * j), *const last = first + 1;
+  *first = (set ? none : *first) + __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  *last = (set ? none : *last) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
+}
+
+/* A row of n, set or added to; what is set may be set twice. */
 static inline __attribute__((always_inline)) void conv_merge(bnn_real *restrict to,
                                                              const bnn_real *restrict even,
                                                              const bnn_real *restrict odd, size_t n,
                                                              bool set) {
+  const size_t pairs = n / 2;
   size_t j = 0;
-  for (; 2 * j + 16 <= n; j += 8) {
-    const conv_eight a = conv_at(even + j), b = conv_at(odd + j), none = {0};
-    conv_eight *const first = (conv_eight *)(to + 2 * j), *const last = first + 1;
-    *first = (set ? none : *first) + __builtin_shufflevector(a, b, CONV_FIRSTS);
-    *last = (set ? none : *last) + __builtin_shufflevector(a, b, CONV_LASTS);
+  for (; j + 8 <= pairs; j += 8) conv_merge_eight(to, even, odd, j, set);
+  if (set && pairs >= 8 && j < pairs) {
+    conv_merge_eight(to, even, odd, pairs - 8, set);
+    j = pairs;
   }
-  for (; 2 * j + 8 <= n; j += 4) {
-    const conv_four a = conv_at_four(even + j), b = conv_at_four(odd + j), none = {0};
-    conv_four *const first = (conv_four *)(to + 2 * j), *const last = first + 1;
-    *first = (set ? none : *first) + __builtin_shufflevector(a, b, 0, 4, 1, 5);
-    *last = (set ? none : *last) + __builtin_shufflevector(a, b, 2, 6, 3, 7);
-  }
+  for (; j + 4 <= pairs; j += 4) conv_merge_four(to, even, odd, j, set);
   for (size_t i = 2 * j; i < n; i++) to[i] = (set ? 0 : to[i]) + (i % 2 ? odd[i / 2] : even[i / 2]);
 }
 

@@ -18,7 +18,8 @@
  * (There 0 meets an element of another row: if that is infinite or NaN, dw is NaN.)
  *
  * Planes of dy are aligned, as every vector of theirs meets each view of x.  What is laid out stays
- * on the stack: an image or a few, as many as fit the second-level cache. */
+ * on the stack: an image or a few, as many as fit the second-level cache; of one too large for that
+ * a part of the channels of x and of y, whose sums are added up. */
 #include <stdalign.h>
 
 #include "../../base/mem.h"
@@ -30,22 +31,31 @@ enum {
   SCRATCH = 3 << 16, /* elements on the stack */
   GROUP = 1 << 16,   /* of images that are laid out at a time, for dw, */
   TERMS = 1 << 12,   /* of a sum, at most */
-  IMAGES = 8,        /* and how many, at most */
-  ROWS = 18,         /* planes of y or dx that are worked out at a time */
+  IMAGES = 32,       /* and how many, at most */
+  PART = 4,          /* channels or filters, at least, of those that are done apart */
+  ROWS = 6,          /* planes of y or dx that are worked out at a time */
+  PHASES = 8,        /* along an axis, at most */
   SHORT = 32,        /* elements of dx that have their terms in common, in planes up to SMALL, */
-  LONG = 64,         /* where rows at the edges are many, and in others */
-  SMALL = 224,
+  SMALL = 224,       /* of FEW or more channels at a time; others have them all in common */
+  FEW = 3,
 };
+
+/* A phase of an axis, by the element of the window that is the first to meet it: its first pixel,
+ * how many it has, the first one's place in it, and how many elements of the window meet it. */
+typedef struct axis_phase {
+  size_t first, n, place, terms;
+} axis_phase;
 
 /* How images are laid out, in elements. */
 typedef struct layout {
   size_t step[2], phases[2]; /* of the window's elements that meet the same phase; along an axis */
-  size_t width;              /* of a row */
-  size_t x_plane, x_size;    /* a phase of a channel, an image */
-  size_t scratch;            /* the planes of y or dx that are worked out at a time */
-  size_t y_n, dx_n;          /* from the first to the last position, rounded up; dx_n: at most */
-  size_t lead;               /* zeros before a plane of dy */
-  size_t dy_plane, dy_size;  /* with its lead, an image */
+  axis_phase axis[2][PHASES];
+  size_t width;             /* of a row */
+  size_t x_plane, x_size;   /* a phase of a channel, an image */
+  size_t scratch;           /* the planes of y or dx that are worked out at a time */
+  size_t y_n, dx_n;         /* from the first to the last position, rounded up; dx_n: at most */
+  size_t lead;              /* zeros before a plane of dy */
+  size_t dy_plane, dy_size; /* with its lead, an image */
 } layout;
 
 /* A phase, which element `k` of the window is the first to meet, along both axes. */
@@ -82,18 +92,27 @@ static inline size_t shift_of(const window *v, const layout *f, size_t k, size_t
   return shift_along(v, 0, k) * f->width + shift_along(v, 1, l);
 }
 
-static phase phase_of(const window *v, const layout *f, size_t k, size_t l) {
-  phase p = {.k = {k, l}};
-  size_t place[2];
-  for (int i = 0; i < 2; i++) {
-    const size_t s = v->stride[i], at = p.k[i] * v->dilation[i] % s, pad = v->padding[i];
-    p.first[i] = (at + s - pad % s) % s;
-    p.n[i] = p.first[i] < v->in[i] ? over(v->in[i] - p.first[i], s) : 0;
-    p.terms[i] = over(v->size[i] - p.k[i], f->step[i]);
-    place[i] = (p.first[i] + pad) / s;
-  }
-  p.begin = place[0] * f->width + place[1];
+/* How many phases an axis has, which element k of the window is the first to meet. */
+static size_t phases_along(const window *v, int axis) {
+  return conv_least(v->stride[axis] / common_divisor(v->stride[axis], v->dilation[axis]),
+                    v->size[axis]);
+}
+
+static axis_phase axis_phase_of(const window *v, int axis, size_t step, size_t k) {
+  const size_t s = v->stride[axis], pad = v->padding[axis], at = k * v->dilation[axis] % s;
+  axis_phase p = {.first = (at + s - pad % s) % s, .terms = over(v->size[axis] - k, step)};
+  p.n = p.first < v->in[axis] ? over(v->in[axis] - p.first, s) : 0;
+  p.place = (p.first + pad) / s;
   return p;
+}
+
+static inline phase phase_of(const layout *f, size_t k, size_t l) {
+  const axis_phase *a = &f->axis[0][k], *b = &f->axis[1][l];
+  return (phase){.k = {k, l},
+                 .first = {a->first, b->first},
+                 .n = {a->n, b->n},
+                 .begin = a->place * f->width + b->place,
+                 .terms = {a->terms, b->terms}};
 }
 
 static layout layout_of(const conv *c) {
@@ -102,7 +121,8 @@ static layout layout_of(const conv *c) {
   size_t height[2], first[2]; /* first: the least place of a pixel in a phase, along an axis */
   for (int i = 0; i < 2; i++) {
     f.step[i] = v->stride[i] / common_divisor(v->stride[i], v->dilation[i]);
-    f.phases[i] = conv_least(f.step[i], v->size[i]);
+    f.phases[i] = phases_along(v, i);
+    for (size_t k = 0; k < f.phases[i]; k++) f.axis[i][k] = axis_phase_of(v, i, f.step[i], k);
     height[i] = over(v->in[i] + 2 * v->padding[i], v->stride[i]);
     first[i] = v->padding[i] / v->stride[i];
   }
@@ -116,7 +136,8 @@ static layout layout_of(const conv *c) {
   f.y_n = round_up(v->out[0] * f.width);
   f.dx_n = round_up(over(v->in[0], v->stride[0]) * f.width);
   const size_t pair = v->stride[1] == 2 && f.phases[1] == 2 ? 2 : 1;
-  f.scratch = ROWS * most(f.y_n, pair * f.dx_n);
+  f.scratch =
+      most(conv_least(ROWS, c->filters) * f.y_n, pair * conv_least(ROWS, c->channels) * f.dx_n);
   f.lead = round_up(reach > least_begin ? reach - least_begin : 0);
   f.dy_plane = round_up(f.lead + most(f.y_n, most_begin + f.dx_n));
   f.dy_size = c->filters * f.dy_plane;
@@ -124,7 +145,7 @@ static layout layout_of(const conv *c) {
 }
 
 /* Sizes are looked at one by one first, so that no product of them overflows. */
-bool CONV(direct_fits)(const conv *c) {
+static bool fits(const conv *c) {
   const window *v = &c->v;
   const size_t size[] = {c->channels,   c->filters,    v->in[0],       v->in[1],
                          v->padding[0], v->padding[1], v->size[0],     v->size[1],
@@ -133,10 +154,29 @@ bool CONV(direct_fits)(const conv *c) {
   for (size_t i = 0; i < sizeof size / sizeof *size; i++)
     if (size[i] > TERMS) return false;
   const size_t window_size = v->size[0] * v->size[1];
+  if (phases_along(v, 0) > PHASES || phases_along(v, 1) > PHASES) return false;
   if (c->depth == 0 || c->filters == 0 || window_size > TERMS / most(c->channels, c->filters))
     return false;
   const layout f = layout_of(c);
   return most(f.x_size + f.dy_size, GROUP) + f.scratch <= SCRATCH;
+}
+
+/* Not where a fifth of y's layout is dropped, as in small images with many filters: patches are no
+ * slower there. */
+static bool is_worth_parts(const conv *c) {
+  const size_t wide = over(c->v.in[1] + 2 * c->v.padding[1], c->v.stride[1]);
+  return c->groups == 1 && 5 * c->positions >= 4 * round_up(c->v.out[0] * wide);
+}
+
+/* Halves of what is more, until their layouts fit. */
+bool conv_direct_part(conv *part, const conv *c) {
+  *part = *c;
+  while (!fits(part)) {
+    size_t *n = part->channels > part->filters ? &part->channels : &part->filters;
+    if (*n < 2 * PART || !is_worth_parts(c)) return false;
+    *n = (*n + 1) / 2;
+  }
+  return true;
 }
 
 /* Where the terms of a sum are, in w and in what it meets. */
@@ -145,9 +185,9 @@ typedef struct terms {
   size_t n;
 } terms;
 
-/* Where the phase of channel i that element (k, l) of the window meets is laid out. */
+/* Where phase (k, l) of channel i is laid out. */
 static inline size_t plane_of(const layout *f, size_t i, size_t k, size_t l) {
-  return ((i * f->phases[0] + k % f->step[0]) * f->phases[1] + l % f->step[1]) * f->x_plane;
+  return ((i * f->phases[0] + k) * f->phases[1] + l) * f->x_plane;
 }
 
 /* Over the channels of x, for y and dw: in the order of a filter's elements. */
@@ -157,7 +197,8 @@ static void terms_of_x(terms *t, const conv *c, const layout *f) {
     for (size_t k = 0; k < c->v.size[0]; k++)
       for (size_t l = 0; l < c->v.size[1]; l++, t->n++) {
         t->w[t->n] = (int32_t)t->n;
-        t->at[t->n] = (int32_t)(plane_of(f, i, k, l) + shift_of(&c->v, f, k, l));
+        t->at[t->n] =
+            (int32_t)(plane_of(f, i, k % f->step[0], l % f->step[1]) + shift_of(&c->v, f, k, l));
       }
 }
 
@@ -177,7 +218,7 @@ static void terms_of_dy(terms *t, const conv *c, const layout *f) {
   t->n = 0;
   for (size_t k = 0; k < f->phases[0]; k++)
     for (size_t l = 0; l < f->phases[1]; l++) {
-      const phase p = phase_of(&c->v, f, k, l);
+      const phase p = phase_of(f, k, l);
       add_terms_of_phase(t, c, f, &p);
     }
 }
@@ -188,16 +229,14 @@ static bool has_pairs(const conv *c, const layout *f) {
 }
 
 /* Element k[1] of the window that is the first to meet the pixels of column 0, of 0 and 1. */
-static size_t phase_of_column_0(const window *v, const layout *f) {
-  return phase_of(v, f, 0, 0).first[1] == 0 ? 0 : 1;
-}
+static size_t phase_of_column_0(const layout *f) { return f->axis[1][0].first == 0 ? 0 : 1; }
 
 /* The rows of an image that meet element k of the window, into both phases of theirs. */
 static void lay_out_pairs(bnn_real *to, const bnn_real *x, const conv *c, const layout *f,
                           size_t k) {
   const window *v = &c->v;
-  const size_t l = phase_of_column_0(v, f), w = v->in[1];
-  const phase p = phase_of(v, f, k, l), q = phase_of(v, f, k, 1 - l);
+  const size_t l = phase_of_column_0(f), w = v->in[1];
+  const phase p = phase_of(f, k, l), q = phase_of(f, k, 1 - l);
   for (size_t i = 0; i < c->channels; i++) {
     bnn_real *const even = to + plane_of(f, i, k, l) + p.begin, *const odd =
                                                                     to + plane_of(f, i, k, 1 - l) +
@@ -212,7 +251,7 @@ static void lay_out_pairs(bnn_real *to, const bnn_real *x, const conv *c, const 
 static void lay_out_phase(bnn_real *to, const bnn_real *x, const conv *c, const layout *f, size_t k,
                           size_t l) {
   const window *v = &c->v;
-  const phase p = phase_of(v, f, k, l);
+  const phase p = phase_of(f, k, l);
   const size_t w = v->in[1], from = p.first[0] * w + p.first[1];
   for (size_t i = 0; i < c->channels; i++)
     conv_gather_rows(to + plane_of(f, i, k, l) + p.begin, f->width, x + i * v->in[0] * w + from,
@@ -259,18 +298,20 @@ static void forward_image(bnn_real *y, bnn_real *scratch, const bnn_real *x, con
   }
 }
 
-void CONV(direct_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
-                          const conv *c, bool set) {
+void conv_direct_forward(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
+                         const conv *c, bool set) {
   alignas(BNN_MEM_ALIGN) bnn_real scratch[SCRATCH];
   terms t;
   const layout f = layout_of(c);
-  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
+  const size_t in = c->x_image / c->groups, out = c->y_image / c->groups;
   terms_of_x(&t, c, &f);
   memset(scratch, 0, f.x_size * sizeof *scratch);
-  for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++) {
-    lay_out_x(scratch, x + i * in, c, &f);
-    forward_image(y + i * out, scratch + f.x_size, scratch, w, b, c, &f, &t, set);
-  }
+  for (size_t g = 0; g < c->groups; g++)
+    for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++) {
+      lay_out_x(scratch, x + i * c->x_image + g * in, c, &f);
+      forward_image(y + i * c->y_image + g * out, scratch + f.x_size, scratch,
+                    w + g * c->filters * c->depth, b ? b + g * c->filters : NULL, c, &f, &t, set);
+    }
 }
 
 /* ROWS planes of a phase of dx or less, from channel `from` on, a stretch at a time; t: the terms of
@@ -281,7 +322,8 @@ static void dx_planes(bnn_real *out, size_t n, size_t from, const bnn_real *dy, 
                       const int32_t *dy_at) {
   const window *v = &c->v;
   const size_t size = v->size[0] * v->size[1], row_terms = c->filters * p->terms[1];
-  const size_t dx_n = round_up(p->n[0] * f->width), stretch = dx_n <= SMALL ? SHORT : LONG;
+  const size_t dx_n = round_up(p->n[0] * f->width),
+               stretch = dx_n <= SMALL && n >= FEW && 3 * p->n[0] >= 4 * v->out[0] ? SHORT : dx_n;
   for (size_t j = 0; j < dx_n; j += stretch) {
     const size_t columns = conv_least(stretch, dx_n - j);
     const size_t top = (p->begin + j) / f->width, bottom = (p->begin + j + columns - 1) / f->width;
@@ -332,16 +374,16 @@ static void pair_to_dx(bnn_real *dx, const bnn_real *even, const bnn_real *odd, 
 static void rows_to_dx(bnn_real *dx, bnn_real *scratch, size_t i, size_t n, const bnn_real *dy,
                        const bnn_real *w, const conv *c, const layout *f, const terms *t,
                        size_t from, size_t k, bool set) {
-  const size_t block = ROWS * f->dx_n;
+  const size_t block = conv_least(ROWS, c->channels) * f->dx_n;
   const bool pairs = has_pairs(c, f);
   phase p = {0};
   for (size_t l = 0; l < f->phases[1]; l++) {
-    p = phase_of(&c->v, f, k, l);
+    p = phase_of(f, k, l);
     dx_planes(scratch + (pairs ? l * block : 0), n, i, dy, w, c, f, &p, t->w + from, t->at + from);
     if (!pairs) phase_to_dx(dx, scratch, i, n, c, f, &p, set);
     from += p.terms[0] * p.terms[1] * c->filters;
   }
-  const size_t even = phase_of_column_0(&c->v, f) * block;
+  const size_t even = phase_of_column_0(f) * block;
   if (pairs) pair_to_dx(dx, scratch + even, scratch + (block - even), i, n, c, f, &p, set);
 }
 
@@ -356,7 +398,7 @@ static void image_to_dx(bnn_real *dx, bnn_real *scratch, const bnn_real *dy, con
       n = conv_least(ROWS, c->channels - i);
       rows_to_dx(dx, scratch, i, n, dy, w, c, f, t, from, k, set);
     }
-    from += phase_of(v, f, k, 0).terms[0] * v->size[1] * c->filters;
+    from += f->axis[0][k].terms * v->size[1] * c->filters;
   }
 }
 
@@ -378,27 +420,47 @@ static void images_to_dw(bnn_real *dw, const bnn_real *dy, const bnn_real *x, si
   bnn_product_inner(&p);
 }
 
-void CONV(direct_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
-                           const bnn_real *w, const conv *c, bool set) {
-  alignas(BNN_MEM_ALIGN) bnn_real scratch[SCRATCH];
+/* What the backward pass of all groups has in common: layouts of `group` images each. */
+typedef struct pass {
+  const conv *c;
+  layout f;
+  size_t group;
+  bnn_real *scratch, *x_layouts, *dy_layouts;
   terms of_x, of_dy;
-  const layout f = layout_of(c);
-  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
-  const size_t fit = most(GROUP / (f.x_size + f.dy_size), 1),
-               group = conv_least(conv_least(fit, IMAGES), c->images);
-  bnn_real *x_layouts = scratch + f.scratch, *dy_layouts = x_layouts + group * f.x_size;
-  if (!dx && !dw) return;
-  terms_of_x(&of_x, c, &f);
-  terms_of_dy(&of_dy, c, &f);
-  memset(x_layouts, 0, group * (f.x_size + f.dy_size) * sizeof *scratch);
+} pass;
+
+/* One group of channels. */
+static void group_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+                           const bnn_real *w, const pass *p, bool set) {
+  const conv *c = p->c;
+  const layout *f = &p->f;
   for (size_t i = 0, n; i < c->images && !bnn_stop_asked(); i += n) {
-    n = conv_least(group, c->images - i);
+    n = conv_least(p->group, c->images - i);
     for (size_t g = 0; g < n; g++) {
-      lay_out_dy(dy_layouts + g * f.dy_size, dy + (i + g) * out, c, &f);
-      if (dw) lay_out_x(x_layouts + g * f.x_size, x + (i + g) * in, c, &f);
+      bnn_real *dy_layout = p->dy_layouts + g * f->dy_size;
+      lay_out_dy(dy_layout, dy + (i + g) * c->y_image, c, f);
+      if (dw) lay_out_x(p->x_layouts + g * f->x_size, x + (i + g) * c->x_image, c, f);
       if (dx)
-        image_to_dx(dx + (i + g) * in, scratch, dy_layouts + g * f.dy_size, w, c, &f, &of_dy, set);
+        image_to_dx(dx + (i + g) * c->x_image, p->scratch, dy_layout, w, c, f, &p->of_dy, set);
     }
-    if (dw) images_to_dw(dw, dy_layouts, x_layouts, n, c, &f, &of_x);
+    if (dw) images_to_dw(dw, p->dy_layouts, p->x_layouts, n, c, f, &p->of_x);
   }
+}
+
+void conv_direct_backward(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
+                          const bnn_real *w, const conv *c, bool set) {
+  alignas(BNN_MEM_ALIGN) bnn_real scratch[SCRATCH];
+  if (!dx && !dw) return;
+  pass p = {.c = c, .f = layout_of(c), .scratch = scratch};
+  const size_t size = p.f.x_size + p.f.dy_size, weights = c->filters * c->depth,
+               in = c->x_image / c->groups, out = c->y_image / c->groups;
+  p.group = conv_least(conv_least(most(GROUP / size, 1), IMAGES), c->images);
+  p.x_layouts = scratch + p.f.scratch;
+  p.dy_layouts = p.x_layouts + p.group * p.f.x_size;
+  terms_of_x(&p.of_x, c, &p.f);
+  terms_of_dy(&p.of_dy, c, &p.f);
+  memset(p.x_layouts, 0, p.group * size * sizeof *scratch);
+  for (size_t g = 0; g < c->groups; g++)
+    group_backward(dx ? dx + g * in : NULL, dw ? dw + g * weights : NULL, dy + g * out,
+                   x ? x + g * in : NULL, w + g * weights, &p, set);
 }

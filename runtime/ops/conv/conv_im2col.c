@@ -179,17 +179,22 @@ static void image_to_dx(bnn_real *dx, const bnn_real *dy, const bnn_real *w, con
 
 void CONV(im2col_forward)(bnn_real *y, const bnn_real *x, const bnn_real *w, const bnn_real *b,
                           const conv *c, bool set) {
-  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
+  const size_t in = c->x_image / c->groups, out = c->y_image / c->groups;
   for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++)
-    forward_image(y + i * out, x + i * in, w, b, c, set);
+    for (size_t g = 0; g < c->groups; g++)
+      forward_image(y + i * c->y_image + g * out, x + i * c->x_image + g * in,
+                    w + g * c->filters * c->depth, b ? b + g * c->filters : NULL, c, set);
 }
 
 void CONV(im2col_backward)(bnn_real *dx, bnn_real *dw, const bnn_real *dy, const bnn_real *x,
                            const bnn_real *w, const conv *c, bool set) {
-  const size_t in = c->channels * c->v.in[0] * c->v.in[1], out = c->filters * c->positions;
-  if (dx && set) memset(dx, 0, c->images * in * sizeof *dx);
-  for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++) {
-    if (dx) image_to_dx(dx + i * in, dy + i * out, w, c);
-    if (dw) image_to_dw(dw, dy + i * out, x + i * in, c);
-  }
+  const size_t in = c->x_image / c->groups, out = c->y_image / c->groups,
+               weights = c->filters * c->depth;
+  if (dx && set) memset(dx, 0, c->images * c->x_image * sizeof *dx);
+  for (size_t i = 0; i < c->images && !bnn_stop_asked(); i++)
+    for (size_t g = 0; g < c->groups; g++) {
+      const size_t from = i * c->x_image + g * in, to = i * c->y_image + g * out;
+      if (dx) image_to_dx(dx + from, dy + to, w + g * weights, c);
+      if (dw) image_to_dw(dw + g * weights, dy + to, x + from, c);
+    }
 }

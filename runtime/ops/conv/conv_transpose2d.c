@@ -4,7 +4,7 @@
  *
  * So images y, whose convolution with w has x's size, are given x for the gradient of it: forward is
  * the backward of that convolution, the gradient of x its forward, and that of w the same with dy
- * for the images.  Of w's filters are x's channels, of its channels those of y. */
+ * for the images.  Of w's filters are x's channels, of its channels those of y (in a group). */
 #include "conv.h"
 
 static size_t size_along(const bnn_shape *x, const bnn_shape *w, const bnn_attr *attr, int k) {
@@ -17,18 +17,21 @@ static conv conv_of_y(const bnn_tensor *y, const bnn_tensor *x, const bnn_tensor
                       const bnn_attr *attr) {
   window v = window_over(y->dim, w->dim + 2, attr->pair[0], attr->pair[1], attr->pair[3]);
   for (int k = 0; k < 2; k++) v.out[k] = x->dim[2 + k];
-  return conv_of(y, w, &v);
+  return conv_of(y, w, conv_groups(attr), &v);
 }
 
-static bnn_status check_shapes(const bnn_shape *x, bnn_err *err) {
+static bnn_status check_shapes(const bnn_shape *x, size_t groups, bnn_err *err) {
   const bnn_shape *w = &x[1], *b = &x[2];
   if (x[0].rank != 4 || w->rank != 4 || w->dim[0] != x[0].dim[1])
     return bnn_fail(err, BNN_ESHAPE,
-                    "expected x [n, channels, h, w], w [channels, out, kh, kw], got x %s, w %s",
-                    BNN_SHAPE(&x[0]), BNN_SHAPE(w));
-  if (b->rank != 1 || b->dim[0] != w->dim[1])
-    return bnn_fail(err, BNN_ESHAPE, "b: expected [%zu] for w %s, got %s", w->dim[1], BNN_SHAPE(w),
-                    BNN_SHAPE(b));
+                    "expected x [n, channels, h, w], w [channels, %s, kh, kw], got x %s, w %s",
+                    groups > 1 ? "out / groups" : "out", BNN_SHAPE(&x[0]), BNN_SHAPE(w));
+  if (w->dim[0] % groups != 0)
+    return bnn_fail(err, BNN_ESHAPE, "x: expected channels that groups = %zu divides, got %s",
+                    groups, BNN_SHAPE(&x[0]));
+  if (b->rank != 1 || b->dim[0] % groups != 0 || b->dim[0] / groups != w->dim[1])
+    return bnn_fail(err, BNN_ESHAPE, "b: expected [%zu] for w %s, got %s", w->dim[1] * groups,
+                    BNN_SHAPE(w), BNN_SHAPE(b));
   return BNN_OK;
 }
 
@@ -57,9 +60,9 @@ static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr 
                         bnn_err *err) {
   BNN_UNUSED(n);
   const bnn_shape *w = &x[1];
-  BNN_TRY(check_shapes(x, err));
+  BNN_TRY(check_shapes(x, conv_groups(attr), err));
   BNN_TRY(check_sizes(&x[0], w, attr, err));
-  const size_t dim[] = {x[0].dim[0], w->dim[1], size_along(&x[0], w, attr, 0),
+  const size_t dim[] = {x[0].dim[0], x[2].dim[0], size_along(&x[0], w, attr, 0),
                         size_along(&x[0], w, attr, 1)};
   const size_t pixels = dim[2] > WINDOW_MAX || dim[3] > WINDOW_MAX ? SIZE_MAX : dim[2] * dim[3];
   BNN_TRY(conv_check_counts(dim, &x[0], w, x[0].dim[2] * x[0].dim[3], pixels, err));
@@ -109,16 +112,18 @@ static double multiply_adds(const bnn_shape *y, const bnn_shape *x) {
 
 BNN_OP(conv_transpose2d) = {
     .name = "conv_transpose2d",
-    .doc = "conv_transpose2d(x, w, b, stride = 1, padding = 0, output_padding = 0, dilation = 1): "
-           "the transposed convolution of images x [n, channels, h, w] with kernels w [channels, "
-           "out, kh, kw], plus b [out]: what conv2d does to the gradient of its input; the result "
-           "is [n, out, ...], of (h - 1) stride - 2 padding + dilation (kh - 1) + output_padding "
-           "+ 1 rows; the last four are a number or {rows, columns}",
+    .doc = "conv_transpose2d(x, w, b, stride = 1, padding = 0, output_padding = 0, dilation = 1, "
+           "groups = 1): the transposed convolution of images x [n, channels, h, w] with kernels w "
+           "[channels, out / groups, kh, kw], plus b [out]: what conv2d does to the gradient of "
+           "its input; the result is [n, out, ...], of (h - 1) stride - 2 padding + dilation "
+           "(kh - 1) + output_padding + 1 rows; stride, padding, output_padding and dilation are "
+           "a number or {rows, columns}; of `groups` equal parts, the channels of each give its "
+           "part of the result alone",
     .example = "local codes, w = bnn.zeros(8, 16, 7, 7), bnn.zeros(16, 6, 4, 4)\n"
                "codes:conv_transpose2d(w, bnn.zeros(6), 2, 1) --> [8, 6, 14, 14]",
     .arity = 3,
-    .args = "p?p?p?p?",
-    .defaults = {.pair = {{1, 1}, {0, 0}, {0, 0}, {1, 1}}},
+    .args = "p?p?p?p?c?",
+    .defaults = {.pair = {{1, 1}, {0, 0}, {0, 0}, {1, 1}}, .count = 1},
     .infer = infer,
     .rows = op_rows_weighted,
     .forward = forward,

@@ -6,7 +6,9 @@
  *
  * Backward goes by m, not by y, from which s follows too: y may be infinite, and has an error of its
  * own size.  That of the label is the sum of the others, not p - 1: a confident right answer keeps
- * the digits of what is left to learn.  Infinite logits: scores.h. */
+ * the digits of what is left to learn.  Infinite logits: scores.h.
+ *
+ * A label equal to ignore_index, of padding for instance, gives 0 and no gradient. */
 #include "../scores.h"
 
 static bnn_status infer(bnn_shape *y, const bnn_shape *x, int n, const bnn_attr *attr,
@@ -30,15 +32,19 @@ static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_
   return has_rows[0] && has_rows[1] ? BNN_ROWS_KEPT : BNN_ROWS_MIXED;
 }
 
+static bool is_ignored(const bnn_tensor *labels, size_t i, const bnn_attr *attr) {
+  return attr->has_index && op_integer(labels, i) == attr->index;
+}
+
 static size_t classes_of(const bnn_tensor *logits) { return logits->dim[logits->rank - 1]; }
 
 static bnn_status verify(const bnn_tensor *const *x, int n, const bnn_attr *attr, bnn_err *err) {
-  BNN_UNUSED(n), BNN_UNUSED(attr);
+  BNN_UNUSED(n);
   const int64_t classes = (int64_t)classes_of(x[0]);
   const size_t places = op_span(x[1]->dim, 1, x[1]->rank);
   for (size_t i = 0; i < x[1]->size; i++) {
     const int64_t label = op_integer(x[1], i);
-    if (label < 0 || label >= classes)
+    if ((label < 0 || label >= classes) && !is_ignored(x[1], i, attr))
       return bnn_fail(err, BNN_ERANGE, "label %lld of example %zu is outside 0..%lld",
                       (long long)label, x[1]->row0 + i / places + 1, (long long)classes - 1);
   }
@@ -51,22 +57,24 @@ BNN_KERNEL log1p_all(bnn_real *restrict x, size_t n) {
 
 /* y of examples [from, from + count), a block of scores.h. */
 static void forward_block(bnn_real *y, const bnn_tensor *logits, const bnn_tensor *labels,
-                          size_t from, size_t count) {
+                          const bnn_attr *attr, size_t from, size_t count) {
   const size_t classes = classes_of(logits);
   const bnn_real *l = bnn_tensor_real(logits) + from * classes;
   bnn_real max[SCORES_ROWS], log_sum[SCORES_ROWS];
   scores_stats(max, log_sum, l, count, classes);
   log1p_all(log_sum, count);
-  for (size_t r = 0; r < count; r++)
-    y[from + r] =
-        log_sum[r] - scores_below(l[r * classes + (size_t)op_integer(labels, from + r)], max[r]);
+  for (size_t r = 0; r < count; r++) {
+    const bool ignored = is_ignored(labels, from + r, attr);
+    const size_t label = ignored ? 0 : (size_t)op_integer(labels, from + r);
+    y[from + r] = ignored ? 0 : log_sum[r] - scores_below(l[r * classes + label], max[r]);
+  }
 }
 
 static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) {
-  BNN_UNUSED(n), BNN_UNUSED(attr);
+  BNN_UNUSED(n);
   const size_t block = scores_block(classes_of(x[0]));
   for (size_t from = 0; from < y->size; from += block)
-    forward_block(bnn_tensor_real(y), x[0], x[1], from,
+    forward_block(bnn_tensor_real(y), x[0], x[1], attr, from,
                   y->size - from < block ? y->size - from : block);
 }
 
@@ -107,8 +115,9 @@ static void add_patch(row_sums *sums, bnn_real *e, const bnn_tensor *labels, con
 
 /* The patch of dl += dy (softmax(l) - [c = label]). */
 static void add_slopes(bnn_real *dl, const bnn_real *dy, const bnn_real *e, const row_sums *sums,
-                       const bnn_tensor *labels, const patch *p) {
+                       const bnn_tensor *labels, const bnn_attr *attr, const patch *p) {
   for (size_t r = 0; r < p->count; r++, e += p->n) {
+    if (is_ignored(labels, p->from + r, attr)) continue;
     bnn_real *row = dl + (p->from + r) * p->classes + p->at;
     const double sum = sums->others[r] + sums->of_label[r];
     const bnn_real g = dy[p->from + r], scale = (bnn_real)(1 / sum);
@@ -121,7 +130,8 @@ static void add_slopes(bnn_real *dl, const bnn_real *dy, const bnn_real *e, cons
 }
 
 /* A block of scores.h.  Only rows that are longer than the buffer have their exponentials twice. */
-static void backward_block(bnn_real *dl, const bnn_real *dy, const bnn_tensor *const *x, patch p) {
+static void backward_block(bnn_real *dl, const bnn_real *dy, const bnn_tensor *const *x,
+                           const bnn_attr *attr, patch p) {
   const bnn_real *l = bnn_tensor_real(x[0]);
   bnn_real e[SCORES_CHUNK];
   row_sums sums;
@@ -137,7 +147,7 @@ static void backward_block(bnn_real *dl, const bnn_real *dy, const bnn_tensor *c
   for (p.at = 0; p.at < p.classes; p.at += p.n) {
     p.n = p.classes - p.at < SCORES_CHUNK ? p.classes - p.at : SCORES_CHUNK;
     if (p.n < p.classes) exponentials(e, l, sums.max, &p);
-    add_slopes(dl, dy, e, &sums, x[1], &p);
+    add_slopes(dl, dy, e, &sums, x[1], attr, &p);
   }
 }
 
@@ -149,17 +159,21 @@ static void backward(bnn_tensor *const *dx, const bnn_tensor *dy, const bnn_tens
   patch p = {.classes = classes_of(x[0])};
   for (p.from = 0; p.from < examples; p.from += block) {
     p.count = examples - p.from < block ? examples - p.from : block;
-    backward_block(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), x, p);
+    backward_block(bnn_tensor_real(dx[0]), bnn_tensor_real(dy), x, attr, p);
   }
 }
 
 BNN_OP(cross_entropy) = {
     .name = "cross_entropy",
-    .doc = "cross_entropy(logits, labels): -log softmax(logits)[label] of each example, "
-           "[n], in nats; logits are [n, classes], labels [n] of i32 or i64 in "
-           "0..classes-1; or of each place, [n, ...], of logits [n, ..., classes]",
-    .example = "bnn.cross_entropy({{2, 0}, {0, 0}}, {0, 1}) --> {0.1269, 0.6931}",
+    .doc =
+        "cross_entropy(logits, labels, ignore_index = none): -log softmax(logits)[label] of each "
+        "example, [n], in nats; logits are [n, classes], labels [n] of i32 or i64 in "
+        "0..classes-1; or of each place, [n, ...], of logits [n, ..., classes]. A label equal to "
+        "ignore_index, of padding for instance, gives 0 and no gradient",
+    .example = "bnn.cross_entropy({{2, 0}, {0, 0}}, {0, 1}) --> {0.1269, 0.6931}\n"
+               "bnn.cross_entropy({{2, 0}, {0, 0}}, {0, -100}, -100) --> {0.1269, 0}",
     .arity = 2,
+    .args = "i?",
     .integers = true,
     .infer = infer,
     .rows = rows,

@@ -53,24 +53,33 @@ static void cell_backward(bnn_real *dp, bnn_real *dr, bnn_real *d, const bnn_rea
   memcpy(dr, dp, 2 * h * sizeof *dr);
 }
 
-static const recurrent_cell cell = {
-    .gates = 3, .parts = 5, .carried = 1, .forward = cell_forward, .backward = cell_backward};
+static const recurrent_cell cell = {.gates = 3,
+                                    .parts = 5,
+                                    .carried = 1,
+                                    .forward = cell_forward,
+                                    .backward = cell_backward,
+                                    .has_bias = true};
 
 RECURRENT_FUNCTIONS(cell)
 
 BNN_OP(gru) = {
     .name = "gru",
-    .doc =
-        "gru(p, u, b, descending = false): a layer of gated recurrent units over the steps of "
-        "sequences, for p = x w + b [n, t, 3 h], u [h, 3 h] and b [h], the bias of the new state's "
-        "recurrent part; gates in the order reset, update, new; the result is [n, t, 5 h]: "
-        "state, these gates, and the recurrent part; descending reads from the end (Cho et al. "
-        "2014)",
-    .example = "bnn.zeros(2, 5, 9):gru(bnn.zeros(3, 9), bnn.zeros(3)) --> [2, 5, 15]",
+    .doc = "gru(p, u, b, state = 0, lengths = t, descending = false): a layer of gated recurrent "
+           "units over the steps of sequences, for p = x w + b [n, t, 3 h], u [h, 3 h] and b [h], "
+           "the bias of the new state's recurrent part; gates in the order reset, update, new; "
+           "the result is [n, t, 5 h]: state, these gates, and the recurrent part. state [n, h], "
+           "or [1, h] for all sequences, stands before the first step. lengths [n], integers or "
+           "real numbers, which are cut to 0 to t, are the steps that each sequence has; rows "
+           "after them are 0. descending reads from the end (Cho et al. 2014)",
+    .example =
+        "local u, b = bnn.zeros(3, 9), bnn.zeros(3)\n"
+        "bnn.zeros(2, 5, 9):gru(u, b) --> [2, 5, 15]\n"
+        "bnn.zeros(2, 1, 9):gru(u, b, bnn.ones(1, 3)):narrow(3, 1, 1) --> {{{0.5}}, {{0.5}}}",
     .arity = 3,
     RECURRENT_ROW,
     .check = {.lo = -1,
               .hi = 1,
               .tol = 1e-8,
-              .in = {{3, {3, 4, 6}, 0}, {2, {2, 6}, 0}, {1, {2}, 0}}},
+              .in = {{3, {3, 4, 6}, 0}, {2, {2, 6}, 0}, {1, {2}, 0}},
+              .classes = 5},
 };

@@ -70,13 +70,18 @@ RECURRENT_FUNCTIONS(cell)
 
 BNN_OP(lstm) = {
     .name = "lstm",
-    .doc =
-        "lstm(p, u, descending = false): a layer of LSTM cells over the steps of sequences, for p "
-        "= x w + b [n, t, 4 h] and u [h, 4 h], gates in the order input, forget, cell, output; "
-        "the result is [n, t, 6 h]: state, cell, and these gates; descending reads from the end "
-        "(Hochreiter and Schmidhuber 1997, Gers et al. 2000)",
-    .example = "bnn.zeros(2, 5, 12):lstm(bnn.zeros(3, 12)) --> [2, 5, 18]",
+    .doc = "lstm(p, u, state = 0, lengths = t, descending = false): a layer of LSTM cells over "
+           "the steps of sequences, for p = x w + b [n, t, 4 h] and u [h, 4 h], gates in the "
+           "order input, forget, cell, output; the result is [n, t, 6 h]: state, cell, and these "
+           "gates. state [n, 2 h], or [1, 2 h] for all sequences, is the state and the cell "
+           "before the first step. lengths [n], integers or real numbers, which are cut to 0 to "
+           "t, are the steps that each sequence has; rows after them are 0. descending reads from "
+           "the end (Hochreiter and Schmidhuber 1997, Gers et al. 2000)",
+    .example = "local p, u = bnn.zeros(2, 5, 12), bnn.zeros(3, 12)\n"
+               "p:lstm(u) --> [2, 5, 18]\n"
+               "p:lstm(u, bnn.zeros(2, 6), bnn.tensor({5, 3}, \"i32\")) --> [2, 5, 18]",
     .arity = 2,
     RECURRENT_ROW,
-    .check = {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{3, {3, 4, 8}, 0}, {2, {2, 8}, 0}}},
+    .check =
+        {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{3, {3, 4, 8}, 0}, {2, {2, 8}, 0}}, .classes = 5},
 };

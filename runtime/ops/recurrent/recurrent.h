@@ -3,20 +3,24 @@
  * An op is given p [n, t, gates h], the part of each step that its input decides (a linear layer of all
  * steps at once), and u [h, gates h].  At step s
  *
- *   r = state of step s - 1 times u        state: the first h elements of a row of y; 0 before the first
+ *   r = state of step s - 1 times u        state: the first h elements of a row of y
  *   row s of y = cell(p of step s, r, row s - 1 of y)
  *
  * Rows of y hold what backward needs, `parts` times h elements: the state, then the rest of the cell's
  * memory and its gates.  All of it is a result like the state, and has a gradient.  Backward goes
  * through the steps from the last: dp and dr by the cell, du += state^T dr, and dr u^T to the state of
- * the step before.  Where a sequence is read from its end, the steps go the other way. */
+ * the step before.  Where a sequence is read from its end, the steps go the other way.
+ *
+ * Two inputs may be left out.  `state`, [n, carried h] or [1, carried h] for all sequences, is what
+ * stands before the first step in place of zeros.  `lengths` [n] (op_help.h) are the steps that each
+ * sequence has: rows of y after them are 0, and reading from the end begins at the last of them. */
 #ifndef BNN_OPS_RECURRENT_H
 #define BNN_OPS_RECURRENT_H
 
 #include "../op_help.h"
 
-/* One step of one example.  before: its row of y at the step before, zeros at the first.  b [h]: a bias
- * of the cell's own, or NULL. */
+/* One step of one example.  before: its row of y at the step before, or its state, of which `carried h`
+ * elements are there.  b [h]: a bias of the cell's own, or NULL. */
 typedef struct recurrent_cell {
   size_t gates, parts, carried;
   void (*forward)(bnn_real *y, const bnn_real *p, const bnn_real *r, const bnn_real *before,
@@ -26,14 +30,23 @@ typedef struct recurrent_cell {
    * those of the row before, other than by r. */
   void (*backward)(bnn_real *dp, bnn_real *dr, bnn_real *d, const bnn_real *dy, const bnn_real *y,
                    const bnn_real *before, size_t h);
-  bool has_one_slope;
+  bool has_one_slope, has_bias;
 } recurrent_cell;
 
 #define RECURRENT(name) BNN_ISA_NAME(bnn_recurrent_##name)
 
-/* Shapes of p, u and, if the cell has one, b.  ESHAPE names what differs. */
+/* Shapes and types of p, u, b, if the cell has one, and what may be left out.  ESHAPE and ETYPE name
+ * what differs. */
 bnn_status RECURRENT(infer)(bnn_shape *y, const bnn_shape *x, int n, const recurrent_cell *cell,
                             bnn_err *err);
+
+/* Sequences stand alone, with states and lengths of their own; weights belong to no batch. */
+bnn_rows RECURRENT(rows)(const bool *has_rows, const bnn_shape *x, int n,
+                         const recurrent_cell *cell);
+
+/* ERANGE names the first length that is an integer, but not 0 to t. */
+bnn_status RECURRENT(verify)(const bnn_tensor *const *x, int n, const recurrent_cell *cell,
+                             bnn_err *err);
 void RECURRENT(forward)(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr,
                         const recurrent_cell *cell);
 
@@ -55,6 +68,16 @@ static inline double recurrent_multiply_adds(const bnn_shape *y, const bnn_shape
     BNN_UNUSED(attr);                                                                           \
     return RECURRENT(infer)(y, x, n, &cell, err);                                               \
   }                                                                                             \
+  static bnn_rows rows(const bool *has_rows, const bnn_shape *x, int n, const bnn_attr *attr,   \
+                       const bnn_shape *y) {                                                    \
+    BNN_UNUSED(attr), BNN_UNUSED(y);                                                            \
+    return RECURRENT(rows)(has_rows, x, n, &cell);                                              \
+  }                                                                                             \
+  static bnn_status verify(const bnn_tensor *const *x, int n, const bnn_attr *attr,             \
+                           bnn_err *err) {                                                      \
+    BNN_UNUSED(attr);                                                                           \
+    return RECURRENT(verify)(x, n, &cell, err);                                                 \
+  }                                                                                             \
   static void forward(bnn_tensor *y, const bnn_tensor *const *x, int n, const bnn_attr *attr) { \
     RECURRENT(forward)(y, x, n, attr, &cell);                                                   \
   }                                                                                             \
@@ -66,8 +89,9 @@ static inline double recurrent_multiply_adds(const bnn_shape *y, const bnn_shape
                            const bnn_tensor *const *x, int n, const bnn_attr *attr) {           \
     RECURRENT(backward)(dx, dy, y, x, n, attr, &cell, true);                                    \
   }
-#define RECURRENT_ROW                                                         \
-  .args = "d?", .infer = infer, .rows = op_rows_weighted, .forward = forward, \
-  .backward = backward, .backward_set = backward_set, .multiply_adds = recurrent_multiply_adds
+#define RECURRENT_ROW                                                                            \
+  .optional = 2, .args = "d?", .integers = true, .infer = infer, .rows = rows, .verify = verify, \
+  .forward = forward, .backward = backward, .backward_set = backward_set,                        \
+  .multiply_adds = recurrent_multiply_adds
 
 #endif

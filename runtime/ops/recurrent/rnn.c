@@ -38,12 +38,16 @@ RECURRENT_FUNCTIONS(cell)
 
 BNN_OP(rnn) = {
     .name = "rnn",
-    .doc =
-        "rnn(p, u, descending = false): a plain recurrent layer over the steps of sequences, for p "
-        "= x w + b [n, t, h] and u [h, h]: state = tanh(p + state of the step before times u), "
-        "[n, t, h]; descending reads from the end (Elman 1990)",
-    .example = "bnn.zeros(2, 5, 3):rnn(bnn.zeros(3, 3)) --> [2, 5, 3]",
+    .doc = "rnn(p, u, state = 0, lengths = t, descending = false): a plain recurrent layer over "
+           "the steps of sequences, for p = x w + b [n, t, h] and u [h, h]: state = tanh(p + "
+           "state of the step before times u), [n, t, h]. state [n, h], or [1, h] for all "
+           "sequences, stands before the first step. lengths [n], integers or real numbers, which "
+           "are cut to 0 to t, are the steps that each sequence has; rows after them are 0. "
+           "descending reads from the end (Elman 1990)",
+    .example = "local p, u = bnn.zeros(2, 5, 3), bnn.zeros(3, 3)\n"
+               "p:rnn(u, bnn.ones(1, 3), bnn.tensor({5, 3}, \"i32\")) --> [2, 5, 3]",
     .arity = 2,
     RECURRENT_ROW,
-    .check = {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{3, {3, 4, 2}, 0}, {2, {2, 2}, 0}}},
+    .check =
+        {.lo = -1, .hi = 1, .tol = 1e-8, .in = {{3, {3, 4, 2}, 0}, {2, {2, 2}, 0}}, .classes = 5},
 };

@@ -6,6 +6,7 @@
 -- take. Layers that compute take real numbers: convert with x:real(), in the network or in the
 -- data. runtime/inference/batch.h has the same rule for the pass that gathers a batch.
 local core = require "bnn.core"
+local named_tensors = require "bnn.params.named_tensors"
 
 local M = {}
 
@@ -16,8 +17,11 @@ function M.dtype(x)
   return dtype == "u8" and core.real or dtype
 end
 
---- Returns the input as a network sees it.
--- @param x tensor, concrete or being recorded
-function M.seen(x) return x:dtype() == "u8" and x:real() / 255 or x end
+-- One input as a network sees it.
+local function seen(x) return x:dtype() == "u8" and x:real() / 255 or x end
+
+--- Returns the input, or several by name, as a network sees them.
+-- @param x tensor or named tensors, concrete or being recorded
+function M.seen(x) return named_tensors.map(x, seen) end
 
 return M

@@ -2,6 +2,7 @@
 -- and predictions replay.
 local core = require "bnn.core"
 local expect_model = require "bnn.params.expect_model"
+local named_tensors = require "bnn.params.named_tensors"
 local network_input = require "bnn.autodiff.network_input"
 local parameters = require "bnn.params.params"
 
@@ -47,21 +48,25 @@ local function batch_shape(x, n)
   return shape, network_input.dtype(x)
 end
 
--- The tracers of x, y, weights of the rows, the key, weights of priors and of what an estimator
--- draws by, and the numbers of these inputs, from 0 in the order in which they are made: the
--- runtime feeds them by number.
-local function record_inputs(rec, source, n, n_weights, recorder)
-  local nodes = {x = 0, y = -1, weight = -1, key = 1, weights = -1, eps = -1, sign = -1}
+-- The tracers of a batch's tensors, in the order of their feeds.
+local function record_batch(rec, source, n)
   local batch = {}
-  batch.x = rec:rows(batch_shape(source.x, n))
-  if source.y then
-    batch.y = rec:rows(batch_shape(source.y, n))
-    nodes.y, nodes.key = 1, 2
+  for _, role in ipairs{"x", "y", "weight"} do
+    batch[role] = named_tensors.map(source[role], function(tensor)
+      return rec:rows(batch_shape(tensor, n))
+    end)
   end
-  if source.weight then
-    batch.weight = rec:rows({n}, core.real)
-    nodes.weight, nodes.key = nodes.key, nodes.key + 1
-  end
+  return batch
+end
+
+-- The tracers of the batch, the key, weights of priors and of what an estimator draws by, and the
+-- numbers of these inputs, from 0 in the order in which they are made: the runtime feeds them by
+-- number.
+local function record_inputs(rec, source, n, n_weights, recorder)
+  local batch = record_batch(rec, source, n)
+  local _, feeds = named_tensors.sources(source)
+  for i, feed in ipairs(feeds) do feed[3] = i - 1 end
+  local nodes = {feeds = feeds, key = #feeds, weights = -1, eps = -1, sign = -1}
   local key, weights, last = rec:key(), nil, nodes.key
   if n_weights > 0 then
     weights, last = rec:input({n_weights}), last + 1
@@ -97,25 +102,32 @@ end
 
 --- Records f for batches of n rows like those of x and y.
 -- @param model table: posterior or params
--- @param source table: x tensor [*, ...], y tensor or nil, weight tensor [*] or nil
+-- @param source table: x and y, tensors [*, ...] or named ones, weight tensor [*]; y and weight or
+--   nil
 -- @param n integer: rows of a batch
 -- @param f function(params, {x=, y=, weight=}, key, weights, phi) -> list of tensors, the program's
 --   outputs; phi holds the buffers of a posterior that is defined in Lua
 -- @param opts table: gradient=false, weights=0, the size of a further input [weights]; recorder, of
 --   the weights (bnn.inference.estimators)
--- @return program, nodes {x=, y=, weight=, key=, weights=, eps=, sign=} for core.objective and
---   core.predict
+-- @return program, nodes {feeds=, key=, weights=, eps=, sign=} for core.objective and
+--   core.prediction
 function M.model(model, source, n, f, opts)
   return M.recording(record_model, model, source, n, f, opts)
 end
 
---- A cache key: what selects a program for a batch of n rows like those of x and y.
+--- A cache key: what selects a program for a batch of n rows like those of x and y. It shows one x
+-- without its name.
 function M.shape_key(source, n)
-  local parts = {tostring(n), source.x:dtype(), table.concat(source.x:shape(), ",", 2)}
-  if source.y then
-    parts[4], parts[5] = source.y:dtype(), table.concat(source.y:shape(), ",", 2)
+  local parts = {tostring(n)}
+  local tensors, feeds = named_tensors.sources(source)
+  for i, tensor in ipairs(tensors) do
+    local name = feeds[i][1]
+    if name ~= "x" then parts[#parts + 1] = name end
+    if name ~= "weight" then
+      parts[#parts + 1] = tensor:dtype()
+      parts[#parts + 1] = table.concat(tensor:shape(), ",", 2)
+    end
   end
-  if source.weight then parts[#parts + 1] = "weight" end
   return table.concat(parts, ":")
 end
 

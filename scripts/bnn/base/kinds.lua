@@ -59,7 +59,7 @@ function M.has(v, spec)
   return spec.infinite and type(v) == "number" and v == v
 end
 
-local PLURAL = {params = true, samples = true, variances = true}
+local PLURAL = {params = true, samples = true, variances = true, named = true}
 
 --- Names a kind in a message: "integer" -> "an integer", "number|key" -> "... or ...".
 function M.text(kind)
@@ -74,7 +74,7 @@ end
 
 -- What objects are called, where that is not the last word of their __name.
 local CALLED = {data = "part of a data set", batch = "batch", compiled = "compiled function",
-                frame = "table of bnn.data.table"}
+                frame = "table of bnn.data.table", ["named tensors"] = "named tensors"}
 
 --- Names the kind of a value for messages: "a tensor", "params", "a table", "nil".
 function M.shown(v)

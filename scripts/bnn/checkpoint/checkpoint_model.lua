@@ -1,6 +1,7 @@
 --- Describes models as plain tables, and opens checkpoints as models.
 local checkpoint_file = require "bnn.checkpoint.checkpoint_file"
 local checkpoint_folder = require "bnn.checkpoint.checkpoint_folder"
+local classes = require "bnn.model.classes"
 local describe = require "bnn.base.describe"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
@@ -28,7 +29,8 @@ function M.describe(model)
     fail.expected("bnn.checkpoint.describe: model", wanted, model)
   end
   local likelihood = model.likelihood
-  if type(likelihood) == "string" then likelihood = likelihoods.resolve(likelihood) end
+  local is_made = type(likelihood) == "table" and likelihood.log_prob
+  if likelihood and not is_made then likelihood = likelihoods.resolve(likelihood) end
   return {
     net = model.net and networks.to_config(model.net) or nil,
     likelihood = likelihood and likelihoods.describe(likelihood) or nil,
@@ -62,15 +64,15 @@ local function model_of(state, opts)
   if not net then return nil, fault end
   local likelihood, lack = likelihood_of(about, opts.likelihood)
   if lack then return nil, lack end
-  local classes = options.accept(about.classes, {type = "string", list = true})
-  if about.classes ~= nil and not classes then return nil, "its classes are not a list of names" end
+  local names = classes.of_data(about.classes)
+  if about.classes ~= nil and not names then return nil, "its classes are not a list of names" end
   local preprocess
   if about.preprocess ~= nil then
     preprocess, fault = table_preprocess.of_data(about.preprocess)
     if not preprocess then return nil, fault end
   end
   return describe.as("model", {
-    net = net, likelihood = likelihood, classes = classes, posterior = state.posterior,
+    net = net, likelihood = likelihood, classes = names, posterior = state.posterior,
     preprocess = preprocess, prior = priors.of_data(about.prior),
     params = state.params, config = state.config, extras = state.extras, step = state.step,
   })

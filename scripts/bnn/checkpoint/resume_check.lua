@@ -1,6 +1,8 @@
 --- Compares a training that resumes with the one that wrote the checkpoint: describes what decides
 -- the course of a training as plain values, and lists the differences between two descriptions.
+local classes = require "bnn.model.classes"
 local core = require "bnn.core"
+local named_tensors = require "bnn.params.named_tensors"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local priors = require "bnn.model.priors"
@@ -14,15 +16,30 @@ local M = {}
 
 --- Hashes a sample of the examples of a data set, so that stand-in data of the same size count as
 -- other data. Checkpoints store the hash, so it must never change.
--- @param data table: x, y and weight, of which tensors count; classes, a list of strings, or nil
+-- @param data table: x, y and weight, of which tensors count, one each or by name; classes, a list
+--   of strings, or nil
 -- @return string of 16 hexadecimal digits
 function M.fingerprint(data)
   local h = core.fingerprint()
-  for _, name in ipairs{"x", "y", "weight"} do
-    if pytree.leaf_kind(data[name]) == "tensor" then h = core.fingerprint(data[name], h) end
+  for _, role in ipairs{"x", "y", "weight"} do
+    named_tensors.each(role, data[role], function(tensor, name)
+      if name ~= role then h = core.fingerprint(name, h) end
+      if pytree.leaf_kind(tensor) == "tensor" then h = core.fingerprint(tensor, h) end
+    end)
   end
-  for _, name in ipairs(data.classes or {}) do h = core.fingerprint(name, h) end
+  classes.each(data.classes, function(name) h = core.fingerprint(name, h) end)
   return ("%016x"):format(h)
+end
+
+-- "28 x 28", or "image 28 x 28, table 5", of a row; nil of what is no data.
+local function row_text(x)
+  local texts = {}
+  named_tensors.each("", x, function(tensor, name)
+    if pytree.leaf_kind(tensor) ~= "tensor" then return end
+    local size = table.concat(tensor:shape(), " x ", 2)
+    texts[#texts + 1] = name == "" and size or ("%s %s"):format(name:sub(2), size)
+  end)
+  return texts[1] and table.concat(texts, ", ") or nil
 end
 
 local STREAM_ROWS = 256 -- of a stream that are compared
@@ -50,11 +67,11 @@ end
 -- @return table of plain values
 function M.record(opts, state)
   local data = opts.data.head and opts.data:head(STREAM_ROWS) or opts.data
-  local made, x = state:state_dict(), data.x
+  local made = state:state_dict()
   return {
     batch_size = opts.batch_size,
     data_size = opts.data.size,
-    row = pytree.leaf_kind(x) == "tensor" and table.concat(x:shape(), " x ", 2) or nil,
+    row = row_text(data.x),
     data_fingerprint = M.fingerprint(data),
     classes = opts.data.classes,
     augment = opts.data.augmentation and opts.data.augmentation.text or nil,

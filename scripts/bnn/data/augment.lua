@@ -92,7 +92,9 @@ function M.noise(std) return make("noise", std) end
 -- x' of the batch, and lambda ~ Beta(alpha, alpha) for each example. Labels i32 become real rows
 -- [n, classes], the shares of their classes, so that the categorical loss is
 -- lambda l(y) + (1 - lambda) l(y'); a loss of your own sees them in batch.y. Real targets are mixed
--- as inputs are.
+-- as inputs are. Examples of weights w and w' become one of the weight W = lambda w +
+-- (1 - lambda) w', of whose targets w has the share lambda w / W: the loss of both is then
+-- lambda w l(y) + (1 - lambda) w' l(y').
 --     print(bnn.augment.mixup(0.2))                     -- mixup(0.2)
 -- @param alpha number from 0.001: 0.2 mixes most examples a little, 1 makes all lambdas equally
 --   likely

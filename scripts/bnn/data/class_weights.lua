@@ -60,18 +60,16 @@ local function by_name(what, names, weights)
   return list
 end
 
--- The weights of classes as a tensor.
-local function by_class(what, part, weights)
-  if weights == nil then
-    return M.class_weights(part.y, {classes = part.classes and #part.classes})
-  end
-  if type(weights) == "table" and weights[1] == nil and part.classes then
-    weights = by_name(what, part.classes, weights)
+-- The weights of classes, which may have names, as a tensor.
+local function by_class(what, y, names, weights)
+  if weights == nil then return M.class_weights(y, {classes = names and #names}) end
+  if type(weights) == "table" and weights[1] == nil and names then
+    weights = by_name(what, names, weights)
   end
   local n = type(weights) == "table" and #weights
     or kinds.is_object(weights, "tensor") and weights:numel() or 0
-  if n > 0 and part.classes and #part.classes ~= n then
-    fail("%s: weights: expected one for each of the %d classes, got %d", what, #part.classes, n)
+  if n > 0 and names and #names ~= n then
+    fail("%s: weights: expected one for each of the %d classes, got %d", what, #names, n)
   end
   return example_weights.check(what .. ": weights", weights, n)
 end
@@ -83,14 +81,17 @@ end
 -- @param part part with labels y [n]
 -- @param weights tensor [C] or list of numbers of at least 0, or a table of them by the part's
 --   class names (default: bnn.data.class_weights(part.y))
+-- @param opts table: target= the name of the target whose classes are meant, of several
 -- @return part: the same rows, with weight
 -- Raises if a class has no weight.
-function M.weigh_classes(part, weights)
+function M.weigh_classes(part, weights, opts)
   local what = "bnn.data.weigh_classes"
   expect_model.part(what, part)
+  opts = options.check(what, opts, {target = "string"})
   if not part.y then fail("%s: part: expected labels y, got none", what) end
-  weights = by_class(what, part, weights)
-  local labels = labels_of(what, part.y, weights:numel())
+  local y, names = classes.of_target(what, part, opts.target)
+  weights = by_class(what, y, names, weights)
+  local labels = labels_of(what, y, weights:numel())
   local weight = weights:index((labels:real() + 1):to "i32")
   return part:with{weight = part.weight and part.weight * weight or weight}
 end

@@ -1,4 +1,5 @@
---- Parts of data sets: tensors x and y of as many rows, and the batches drawn from them.
+--- Parts of data sets: x and y, tensors of as many rows or such tensors by name, and the batches
+-- drawn from them.
 local augmented_part = require "bnn.data.augmented_part"
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
@@ -7,45 +8,61 @@ local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local options = require "bnn.base.options"
 local refusal = require "bnn.base.refusal"
-local shapes = require "bnn.base.shapes"
 
 local M = {}
 
 local Part = {__name = "bnn.data"}
 Part.__index = Part
 
+local MOST = 15 -- tensors of x and y: with weights as many as feed a program
+
+local function check_count(what, data)
+  local tensors = named_tensors.sources{x = data.x, y = data.y}
+  if #tensors <= MOST then return end
+  fail("%s: expected at most %d tensors in x and y, got %d", what, MOST, #tensors)
+end
+
+local function contiguous(tensor) return tensor:contiguous() end
+
 --- Makes a part of a data set from tensors.
 --     local part = bnn.data.from_tensors{x = bnn.ones(4, 2), y = bnn.tensor({0, 1, 1, 0}, "i32")}
 --     print(part.size, part)                            -- 4  data: 4 examples, x f32 [4, 2], y i32
--- An objective multiplies the loss of each example by its weight, and does not divide by their sum:
+-- Several inputs and targets are tables of tensors by name; a network gets x.image and x.table, a
+-- loss y.class, and bnn.elbo a likelihood for each target (help "networks"):
+--     local two = bnn.data.from_tensors{x = {image = bnn.ones(4, 8, 8), table = bnn.ones(4, 3)},
+--                                       y = {class = bnn.tensor({0, 1, 1, 0}, "i32"),
+--                                            age = bnn.ones(4)}}
+--     print(two:slice(1, 2).x.table:size(1))            -- 2
+-- An objective multiplies the loss of each example by its weight, without dividing by their sum:
 -- the likelihood of the data is the product of p(y | x, w)^weight, so an example of weight 2 counts
 -- as two, and weights of mean 1 keep the balance of likelihood and prior. bnn.data.weigh_classes
 -- makes such weights of classes.
--- @param opts table: x= [n, ...]; y= [n, ...] or nil; weight= of each example, a tensor [n] or a
---   list of numbers of at least 0, or nil; names= of x's columns and classes= of y's, lists;
---   origin= where they come from, for messages; preprocess= what made them of a table, which
---   checkpoints keep
+-- @param opts table: x= [n, ...], or such tensors by name; y= [n, ...], the same, or nil; weight=
+--   of each example, a tensor [n] or a list of numbers of at least 0, or nil; names= of x's columns
+--   and classes= of y's, lists (of targets by name a table of such lists by target); origin= where
+--   they come from, for messages; preprocess= what made them of a table, which checkpoints keep
 -- @return part
--- Raises if x is a scalar, y or weight has not as many rows, or a weight is not finite or below 0.
+-- Raises if x is a scalar, tensors have not as many rows, there are more than 15, or a weight is
+-- not finite or below 0.
 function M.from_tensors(opts)
-  opts = options.check("bnn.data.from_tensors", opts, {
-    x = {type = "tensor", required = true}, y = "tensor", weight = "any", origin = "string",
-    names = {type = "string", list = true}, classes = {type = "string", list = true},
-    preprocess = "preprocess",
+  local what = "bnn.data.from_tensors"
+  opts = options.check(what, opts, {
+    x = {type = "any", required = true}, y = "any", weight = "any", origin = "string",
+    names = {type = "string", list = true}, classes = "table", preprocess = "preprocess",
   })
-  if opts.classes then classes.check("bnn.data.from_tensors", opts.classes) end
-  local n = opts.x:dim() > 0 and opts.x:size(1)
-  if not n then fail "bnn.data.from_tensors: x: expected [n, ...], got a scalar" end
-  if opts.y and (opts.y:dim() == 0 or opts.y:size(1) ~= n) then
-    fail("bnn.data.from_tensors: y: expected the %d rows of x, got %s", n, shapes.text(opts.y))
-  end
+  local n = named_tensors.rows(named_tensors.check(what .. ": x", opts.x))
+  if opts.y ~= nil then named_tensors.check(what .. ": y", opts.y, n) end
+  if opts.classes then classes.check_of(what, opts.classes, opts.y) end
   local weight = opts.weight
-  if weight ~= nil then weight = example_weights.check("bnn.data.from_tensors", weight, n) end
+  if weight ~= nil then weight = example_weights.check(what, weight, n) end
+  check_count(what, opts)
   return setmetatable({
-    x = opts.x:contiguous(), y = opts.y and opts.y:contiguous(), weight = weight, size = n,
-    origin = opts.origin, names = opts.names, classes = opts.classes, preprocess = opts.preprocess,
+    x = named_tensors.map(opts.x, contiguous), y = named_tensors.map(opts.y, contiguous),
+    weight = weight, size = n, origin = opts.origin, names = opts.names, classes = opts.classes,
+    preprocess = opts.preprocess,
   }, Part)
 end
 
@@ -62,9 +79,10 @@ end
 -- @param opts table: x=, y=, weight= (default: those of this part)
 -- @return part
 function Part:with(opts)
-  opts = options.check("part:with", opts, {x = "tensor", y = "tensor", weight = "any"})
+  opts = options.check("part:with", opts, {x = "any", y = "any", weight = "any"})
   local part = alike(self, opts.x, opts.y, opts.weight)
-  return self.augmentation and part:augment(self.augmentation.list) or part
+  local augmentation = self.augmentation
+  return augmentation and part:augment(augmentation.list, {input = augmentation.input}) or part
 end
 
 --- Returns the same part, whose batches are augmented; x and y, and so evaluation and predictions,
@@ -74,18 +92,22 @@ end
 --     local augmented = images:augment{bnn.augment.shift(1), bnn.augment.noise(0.1)}
 --     for batch in augmented:batches{size = 10, key = key} do print(batch.x) end
 -- @param list list of augmentations of bnn.augment
+-- @param opts table: input= the name of the input that is augmented, where there are several
 -- @return part
 -- Raises if x has no pixels to move (images are [n, h, w] or [n, channels, h, w]) or no real
--- numbers, the list is out of order, or examples with weights are to be mixed.
-function Part:augment(list)
+-- numbers, the list is out of order, or examples with weights, or with inputs or targets by name,
+-- are to be mixed.
+function Part:augment(list, opts)
+  opts = options.check("part:augment", opts, {input = "string"})
   local made = alike(self)
-  made.augmentation = augmented_part.new("part:augment", list, made)
+  made.augmentation = augmented_part.new("part:augment", list, made, opts.input)
   return made
 end
 
 -- The same part of rows that f takes from each of its tensors.
 local function taken(self, f)
-  return self:with{x = f(self.x), y = self.y and f(self.y), weight = self.weight and f(self.weight)}
+  return self:with{x = named_tensors.map(self.x, f), y = named_tensors.map(self.y, f),
+                   weight = self.weight and f(self.weight)}
 end
 
 --- Returns rows first..last, both included, as a part that shares memory; `last` may lie beyond the
@@ -117,15 +139,34 @@ local Batch = {__name = "bnn.batch"}
 
 local FIELDS = {x = true, y = true, weight = true}
 
+-- x, y and, mixed, weight of an augmented batch; of inputs by name one is augmented, and where
+-- there are names nothing is mixed.
+local function augmented_tensors(self)
+  local source, input = self.source, self.source.augmentation.input
+  if not input and not named_tensors.is_named(source.y) then
+    return core.gather_augmented(source.x, source.y, self.rows, self.from, self.count,
+      source.augmentation.mixes and source.weight or nil)
+  end
+  local function plain(tensor)
+    return core.gather_rows(tensor, self.rows, self.from, self.count)
+  end
+  local x = named_tensors.map(source.x, function(tensor, name)
+    if name ~= input then return plain(tensor) end
+    return (core.gather_augmented(tensor, nil, self.rows, self.from, self.count))
+  end)
+  return x, named_tensors.map(source.y, plain)
+end
+
 function Batch.__index(self, name)
   if not FIELDS[name] then return nil end
   local source = self.source
-  if source.augmentation and name ~= "weight" then
-    self.x, self.y = core.gather_augmented(source.x, source.y, self.rows, self.from, self.count)
+  if source.augmentation and (name ~= "weight" or source.augmentation.mixes) then
+    self.x, self.y, self.weight = augmented_tensors(self)
     return rawget(self, name)
   end
-  local tensor = source[name]
-  local value = tensor and core.gather_rows(tensor, self.rows, self.from, self.count)
+  local value = named_tensors.map(source[name], function(tensor)
+    return core.gather_rows(tensor, self.rows, self.from, self.count)
+  end)
   rawset(self, name, value)
   return value
 end
@@ -146,7 +187,8 @@ end
 function M.batch(part, rows, from, count, key, i)
   local augmentation = part.augmentation
   if augmentation then
-    rows = core.augmented_rows(rows, augmentation.core, key:fold(i):fold "augment")
+    rows = core.augmented_rows(rows, augmentation.core, key:fold(i):fold "augment",
+      augmentation.input_at, augmentation.targets_at, augmentation.weights_at)
   end
   return setmetatable({source = part, rows = rows, from = from, count = count}, Batch)
 end
@@ -193,9 +235,18 @@ end
 
 expect_model.check_methods(Part, "part", expect_model.has "x")
 
+-- The types of targets: "i32", or "{age f32, class i32}".
+local function types_text(y)
+  local names = named_tensors.names(y)
+  if not names then return y:dtype() end
+  local parts = {}
+  for i, name in ipairs(names) do parts[i] = name .. " " .. y[name]:dtype() end
+  return "{" .. table.concat(parts, ", ") .. "}"
+end
+
 function Part.__tostring(self)
-  return ("data: %d examples, x %s %s%s%s%s"):format(self.size, self.x:dtype(), shapes.text(self.x),
-    self.y and ", y " .. self.y:dtype() or "", self.weight and ", weight" or "",
+  return ("data: %d examples, x %s%s%s%s"):format(self.size, named_tensors.text(self.x),
+    self.y and ", y " .. types_text(self.y) or "", self.weight and ", weight" or "",
     self.augmentation and ", augmented by " .. self.augmentation.text or "")
 end
 

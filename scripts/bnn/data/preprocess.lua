@@ -5,6 +5,7 @@ local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local notice = require "bnn.base.notice"
 local options = require "bnn.base.options"
 local shapes = require "bnn.base.shapes"
@@ -67,7 +68,7 @@ local function scale_targets(part, given)
   local stats = given ~= true and options.check(what, given, {
     mean = "tensor", std = "tensor", rest = "tensor",
   }) or nil
-  return scale(what, part.y, stats)
+  return scale(what, named_tensors.single(what, part.y), stats)
 end
 
 --- Shifts and scales columns to mean 0 and standard deviation 1. Fit on the training part, and
@@ -92,7 +93,8 @@ function M.standardise(given, stats)
   if is_fit and type(stats.y) == "table" then
     fail("%s: stats: expected mean= and std= beside y=, got none", what)
   end
-  local x, own = scale(what .. ": stats", given.x, not is_fit and stats or nil)
+  local only = named_tensors.single(what .. ": x", given.x)
+  local x, own = scale(what .. ": stats", only, not is_fit and stats or nil)
   local result = {mean = own.mean, std = own.std, rest = own.rest}
   local y
   if stats.y then

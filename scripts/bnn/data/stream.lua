@@ -9,6 +9,7 @@ local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local options = require "bnn.base.options"
 local parts = require "bnn.data.part"
 local refusal = require "bnn.base.refusal"
@@ -36,10 +37,10 @@ local function row_text(x)
   return ("%s %s"):format(x:dtype(), shapes.text(shape))
 end
 
--- Refuses a tensor whose rows are not those of the first chunk.
-local function check_rows(reader, name, x)
+-- Refuses what is not as in the first chunk.
+-- @param text string: "f32 [*, 28, 28]", or which tensors there are by name
+local function check_rows(reader, name, text)
   local known = reader.stream.rows[name]
-  local text = row_text(x)
   if known == nil then
     reader.stream.rows[name] = text
   elseif known ~= text then
@@ -48,15 +49,24 @@ local function check_rows(reader, name, x)
   end
 end
 
-local function tensor_of(reader, chunk, name)
-  local value = chunk[name]
+local function tensor_of(reader, name, value)
   if kinds.is_plain(value) then value = core.tensor(value) end
   if not kinds.is_object(value, "tensor") or value:dim() == 0 then
     refuse("%s of chunk %d: expected a tensor [n, ...] or a list, got %s", name, reader.chunks,
       kinds.is_object(value, "tensor") and "a scalar" or kinds.shown(value))
   end
-  check_rows(reader, name, value)
+  check_rows(reader, name, row_text(value))
   return value
+end
+
+-- x, y or weight of a chunk: a tensor, or several by name.
+local function tensors_of(reader, role, value)
+  local names = named_tensors.names(value)
+  if not names then return tensor_of(reader, role, value) end
+  check_rows(reader, role, "tensors by name, " .. table.concat(names, ", "))
+  return named_tensors.map(value, function(own, name)
+    return tensor_of(reader, role .. "." .. name, own)
+  end)
 end
 
 -- Refuses a chunk that has other fields than the first one.
@@ -85,14 +95,16 @@ local function check_chunk(reader, chunk)
   local checked = {}
   for _, name in ipairs{"y", "weight", "x"} do -- x last: it says that a first chunk was seen
     local is_there = name == "x" or chunk[name] ~= nil
-    checked[name] = is_there and tensor_of(reader, chunk, name) or nil
+    checked[name] = is_there and tensors_of(reader, name, chunk[name]) or nil
   end
-  for _, name in ipairs{"y", "weight"} do
-    local tensor = checked[name]
-    if tensor and tensor:size(1) ~= checked.x:size(1) then
-      refuse("%s of chunk %d: expected the %d rows of x, got %s", name, reader.chunks,
-        checked.x:size(1), shapes.text(tensor))
-    end
+  local rows = named_tensors.rows(checked.x)
+  local function check_count(tensor, name)
+    if tensor:size(1) == rows then return end
+    refuse("%s of chunk %d: expected the %d rows of x, got %s", name, reader.chunks, rows,
+      shapes.text(tensor))
+  end
+  for _, role in ipairs{"x", "y", "weight"} do
+    named_tensors.each(role, checked[role], check_count)
   end
   return checked
 end
@@ -121,15 +133,18 @@ local function next_chunk(reader)
     if chunk == nil then return nil end
     reader.chunks = reader.chunks + 1
     chunk = check_chunk(reader, chunk)
-    reader.given = reader.given + chunk.x:size(1)
-    if chunk.x:size(1) > 0 then return chunk end
+    local rows = named_tensors.rows(chunk.x)
+    reader.given = reader.given + rows
+    if rows > 0 then return chunk end
   until false
 end
 
 -- Rows first..first + n - 1 of a chunk.
 local function rows_of(chunk, first, n)
   local some = {}
-  for name, tensor in pairs(chunk) do some[name] = tensor:narrow(1, first, n) end
+  for role, value in pairs(chunk) do
+    some[role] = named_tensors.map(value, function(tensor) return tensor:narrow(1, first, n) end)
+  end
   return some
 end
 
@@ -139,7 +154,7 @@ local function take(reader, n)
   while count < n do
     local chunk = next_chunk(reader)
     if not chunk then break end
-    local size = chunk.x:size(1)
+    local size = named_tensors.rows(chunk.x)
     if size > n - count then
       reader.rest = rows_of(chunk, n - count + 1, size - (n - count))
       chunk = rows_of(chunk, 1, n - count)
@@ -162,11 +177,14 @@ local function skip(reader, n)
   end
 end
 
-local function joined(list, name)
-  local tensors = {}
-  for i, chunk in ipairs(list) do tensors[i] = chunk[name] end
-  if #tensors == 0 then return nil end
-  return #tensors == 1 and tensors[1]:clone() or core.ops.concat(tensors, 1)
+-- x, y or weight of all chunks, one after the other.
+local function joined(list, role)
+  return named_tensors.map(list[1][role], function(first, name)
+    if #list == 1 then return first:clone() end
+    local tensors = {}
+    for i, chunk in ipairs(list) do tensors[i] = name and chunk[role][name] or chunk[role] end
+    return core.ops.concat(tensors, 1)
+  end)
 end
 
 -- A window as a part; nil if the epoch has ended.
@@ -177,7 +195,8 @@ local function read_window(stream, reader, n)
     x = joined(list, "x"), y = joined(list, "y"), weight = joined(list, "weight"),
     names = stream.names, classes = stream.classes,
   }
-  return stream.augmentations and part:augment(stream.augmentations) or part
+  if not stream.augmentations then return part end
+  return part:augment(stream.augmentations, {input = stream.augmented_input})
 end
 
 -- ---- streams ----
@@ -199,7 +218,8 @@ end
 -- opened.
 -- @param open function(epoch) -> iterator, a function() -> {x=, y=}, or nil at the end: chunks of
 --   any number of rows, tensors x [n, ...] and, or not, y [n, ...] and weight [n], or lists of
---   numbers; the rows of all chunks have one shape and type. Epochs count from 1
+--   numbers; x and y may be tables of them by name. The rows of all chunks have one shape and type.
+--   Epochs count from 1
 -- @param opts table:
 --   size      rows of an epoch, if known: an epoch that has others is an error, and temperature=
 --             needs it
@@ -207,7 +227,7 @@ end
 --             rounded up to whole batches
 --   seeks     true: open is called as open(epoch, from) and begins with row `from`, so that a
 --             training that resumes need not read what it passes over
---   names, classes  of x's columns and y's classes, lists
+--   names, classes  of x's columns and y's classes, lists (of targets by name, by target)
 -- @return stream: size, batches{...} and augment{...} as a part has them, head(n) for net:init
 -- Raises if open is not a function.
 function M.stream(open, opts)
@@ -215,7 +235,7 @@ function M.stream(open, opts)
   opts = options.check(WHAT, opts or {}, {
     size = {type = "integer", min = 1}, shuffle = {type = "integer", min = 0, default = 0},
     seeks = "boolean", names = {type = "string", list = true},
-    classes = {type = "string", list = true},
+    classes = "table",
   })
   return setmetatable({open = open, size = opts.size, shuffle = opts.shuffle,
                        seeks = opts.seeks, names = opts.names, classes = opts.classes, rows = {}},
@@ -239,19 +259,21 @@ end
 --     local noisy = stream:augment{bnn.augment.noise(0.1)}
 -- @param list list of augmentations of bnn.augment; mixup of labels needs its classes= or those of
 --   the stream
+-- @param opts table: input= the name of the input that is augmented, where there are several
 -- @return stream
 -- Raises if the list does not suit the rows.
-function Stream:augment(list)
+function Stream:augment(list, opts)
+  opts = options.check("stream:augment", opts, {input = "string"})
   local made = {}
   for name, value in pairs(self) do made[name] = value end
   made.augmentations = nil
   setmetatable(made, Stream)
   local sample = made:head(1)
-  made.augmentation = {text = sample:augment(list).augmentation.text}
+  made.augmentation = {text = sample:augment(list, opts).augmentation.text}
   local last = list[#list]
-  made.augmentations = list
-  local are_labels = sample.y and sample.y:dtype() == "i32"
-  if last.mixes and are_labels and not self.classes and not last.options.classes then
+  made.augmentations, made.augmented_input = list, opts.input
+  local are_labels = last.mixes and sample.y and sample.y:dtype() == "i32"
+  if are_labels and not self.classes and not last.options.classes then
     fail "stream:augment: mixup: expected classes=, as a stream does not know them, got nothing"
   end
   return made

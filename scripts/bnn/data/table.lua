@@ -10,6 +10,7 @@ local table_class = require "bnn.data.tables.table_class"
 local table_columns = require "bnn.data.tables.table_columns"
 local table_file = require "bnn.data.tables.table_file"
 local table_like = require "bnn.data.tables.table_like"
+local table_rows = require "bnn.data.tables.table_rows"
 local table_schema = require "bnn.data.tables.table_schema"
 local table_sql = require "bnn.data.tables.table_sql"
 
@@ -106,31 +107,36 @@ for name, method in pairs(Frame) do table_class.class[name] = method end
 
 -- ---- tables ----
 
---- Reads a table from a file, or makes one of columns of Lua: columns by name, of numbers or of
--- categories, in which values may be missing.
+--- Reads a table from a file, or makes one of columns or rows of Lua: columns by name, of numbers
+-- or of categories, in which values may be missing.
 --     local t = bnn.data.table{
 --       {name = "age", values = {31, 0/0, 50}},
 --       {name = "colour", values = {"red", "blue", "red"}},
 --     }
 --     print(t.size, t:column("colour").categories[1])   -- 3  blue
+--     local rows = bnn.data.table{{age = 31, colour = "red"}, {colour = "blue"}}
+--     print(rows.size, rows:schema()[1].missing)        -- 2  1
 -- A file is text, plain or gzip, whatever its name ends in. What the options leave open is found,
 -- and reported on stderr in a line: the delimiter (comma, tab, semicolon, bar or blanks); a decimal
 -- comma; whether the first row is a header (its cells are names, over a column of numbers, or over
 -- texts of which it holds none); the columns' kinds. A column is of numbers when all of its cells
 -- are, else of categories, sorted by their texts, or by number when they are numbers. Missing are
 -- empty cells, ?, NA, N/A, NaN, null and their like. Without a header columns are called column_1,
--- column_2 ... A first column without a name that only tells the rows apart is left out.
+-- column_2 ... A first column without a name that only tells the rows apart is left out. Numbers
+-- are kept as floats: whole ones beyond 2^24, such as long identifiers, are rounded, and reported.
 --
 -- With like= a file has the columns of another table, matched by name, or by position where it has
 -- no header, and in that order. Categories keep the numbers that they have there; a new one,
 -- another column, and one that is absent are errors.
--- @param source string, the path of a file; or a list of columns {name=, values=, kind=,
---   categories=}. values are a tensor [n] or a list, in which NaN and nil are missing. A list that
---   holds a string or a boolean is a category, another one numbers; kind = "category" makes
---   categories of numbers. categories= are their texts in their order (default: sorted), and a
---   tensor i32 beside them holds places in them, from 0, or -1. n= beside the columns says how many
---   rows there are, if all lists may end with nil
--- @param opts table, of which columns of Lua take like= and optional=:
+-- @param source string, the path of a file; or a list of rows, tables by the columns' names, in
+--   which a missing value is NaN or left out (the columns are in the order of their names); or a
+--   list of columns {name=, values=, kind=, categories=}. values are a tensor [n] or a list, in
+--   which NaN and nil are missing. A list (or column of rows) that holds a string or a boolean is a
+--   category, another one numbers; kind = "category" makes categories of numbers. categories= are
+--   their texts in their order (default: sorted), and a tensor i32 beside them holds places in
+--   them, from 0, or -1. n= beside the columns says how many rows there are, if all lists may end
+--   with nil
+-- @param opts table, of which columns and rows of Lua take like= and optional=:
 --   types      {name or position = "number", "category" or "ignore"}: what columns are. A cell that
 --              is no number in a column of numbers is an error with its line; "ignore" leaves a
 --              column out
@@ -143,20 +149,24 @@ for name, method in pairs(Frame) do table_class.class[name] = method end
 --              bnn.checkpoint.open that has it, whose targets the file need not have
 --   optional   names of columns of like= that the file need not have, such as the label: one or a
 --              list
+--   hint       what users are told to write to leave a column out, with %s for its name, such as
+--              a program's "--ignore=%s" (default: types = {NAME = "ignore"})
 -- @return table of bnn.data.table: size, names, and the methods column, schema, select, without,
 --   slice, index, part, totable; #t is its size, print(t) shows its columns. Or nil, message, when
 --   a file cannot be read
 -- Raises if columns of Lua have one name or different lengths, a value is of another kind, or they
--- are not like= the other table.
+-- are not like= the other table. What no row has of the other table's columns is missing.
 function M.table(source, opts)
   local what = "bnn.data.table"
   if type(source) == "string" then return table_file.read(what, source, opts) end
   opts = options.check(what, opts, {like = "table", optional = "string|table"})
   if not kinds.is_plain(source) then
-    fail.expected(what .. ": source", "a path or a list of columns", source)
+    fail.expected(what .. ": source", "a path, or a list of columns or rows", source)
   end
   local given = options.check(what, source, {{type = "table"}, n = {type = "integer", min = 0}})
-  if opts.like then given = table_like.specs(what, given, opts) end
+  local are_rows = table_rows.are_rows(given)
+  if are_rows then given = table_rows.columns(what, given) end
+  if opts.like then given = table_like.specs(what, given, opts, are_rows) end
   local columns, size = table_columns.from_lua(what, given, given.n)
   return table_class.new(columns, size)
 end

@@ -67,12 +67,18 @@ M.ROWS = {
   {"attention", "transformer", "self attention",
    answer = "`bnn.nn.multi_head_attention` is the layer, `bnn.nn.transformer_block` attention and"
      .. " an MLP with their residuals; experiments/transformer.lua."},
+  {"padded sequences", "variable length", "packed sequence", "pack padded sequence", "ragged",
+   "attention mask", "attn mask", "key padding mask", "ignore index",
+   answer = "Recurrent layers and attention take lengths, `bnn.nn.multi_head_attention` a mask and"
+     .. " `bnn.likelihood.categorical` an ignore_index."},
   {"residual", "skip connection", "resnet", "unet", "u net",
    answer = "`bnn.nn.residual` adds what a layer makes to its input; `bnn.transform` makes a"
      .. " network of any function. experiments/resnet.lua."},
   {"convolution", "cnn", "convolutional", "deconvolution", "transposed convolution", "dilated",
-   answer = "`bnn.nn.conv2d`, `bnn.nn.conv1d` and `bnn.nn.conv_transpose2d`; `bnn.nn.max_pool`,"
-     .. " `bnn.nn.avg_pool` and `bnn.nn.global_pool`."},
+   "depthwise", "grouped convolution", "separable convolution", "mobilenet",
+   answer = "`bnn.nn.conv2d`, `bnn.nn.conv1d` and `bnn.nn.conv_transpose2d`, with groups= for"
+     .. " grouped and depthwise ones; `bnn.nn.max_pool`, `bnn.nn.avg_pool` and"
+     .. " `bnn.nn.global_pool`."},
   {"loss function", "criterion", "mse", "cross entropy loss", "mean squared error",
    answer = "`bnn.elbo` takes a likelihood (`bnn.likelihood`), `bnn.objective` any loss."},
   {"save model", "load model", "save weights", "pickle", "state dict", "checkpoint",

@@ -39,12 +39,14 @@ Objective.__index = Objective
 --   posterior   bnn.posterior.meanfield(...); required. Tensors that it does not cover are point
 --               estimates
 --   likelihood  "categorical" (default), another name in help "bnn.likelihood",
---               bnn.likelihood.gaussian{sigma=}, or your own
+--               bnn.likelihood.gaussian{sigma=}, or your own; of targets by name a table of these,
+--               {class = "categorical", age = "gaussian"}, of a network that returns such a table
 --   beta        weight of the KL beside the mean log-likelihood: a number, a function of the step,
 --               or either by path: {["mlp/linear_2"] = 1e-3, default = 1e-4}; or
 --   temperature beta = temperature / data_size; default 1
 --   data_size   number of training examples; bnn.train sets it if it is missing
---   classes     names of the classes in their order; default those of the first data that
+--   classes     names of the classes in their order, of targets by name by target; default those of
+--   the first data that
 --               check_data (and so bnn.train) sees. Checkpoints keep them
 --   preprocess  what made the data of tables, bnn.data.preprocess{...}:fit(table); default that of
 --               the data, as for classes
@@ -96,11 +98,12 @@ end
 --   params      Params that steps change (a point estimate); or
 --   posterior   a posterior, from which weights are drawn
 --   loss        function(params, {x=, y=}, key, train) -> loss of each example [n] [, a table of
---               further figures by name: numbers, or tensors [] or [n], for evaluate]. uint8 inputs
---               are x / 255; key draws the noise of this step (bnn.randn_like(x, key)), for sample
---               s the step's key:fold("noise"):fold(s); train is true in steps. The names loss,
---               penalty and, with a prior, kl_divergence are taken. Of data with weights the
---               losses are multiplied by them afterwards; the function does not see them
+--               further figures by name: numbers, or tensors [] or [n], for evaluate]. x and y are
+--               tensors, or tables of them as the data have them; uint8 inputs are x / 255. key
+--               draws the noise of this step (bnn.randn_like(x, key)), for sample s the step's
+--               key:fold("noise"):fold(s); train is true in steps. The names loss, penalty and,
+--               with a prior, kl_divergence are taken. Of data with weights the losses are
+--               multiplied by them afterwards; the function does not see them
 --   net, likelihood instead of loss: -log p(y | x, w); bnn.predict needs both
 --   weight_decay lambda of lambda/2 sum(w^2), 0, or by path
 --   prior, beta, temperature, data_size, kl, num_samples, antithetic, shards, estimator (of a

@@ -3,10 +3,11 @@ local classes = require "bnn.model.classes"
 local example_weights = require "bnn.model.example_weights"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 
 local M = {}
 
-local BATCH = "{x = tensor, y = tensor, weight = tensor}"
+local BATCH = "{x = tensor, y = tensor, weight = tensor}" -- x and y may be tables by name
 local FIELDS = {x = true, y = true, weight = true}
 
 --- A batch of the user's own with contiguous tensors, or raises.
@@ -15,7 +16,9 @@ function M.check(what, batch)
   if type(batch) ~= "table" then fail.expected(what .. ": batch", BATCH, batch) end
   for _, name in ipairs{"x", "y"} do
     local value = batch[name]
-    if not kinds.is_object(value, "tensor") and (name == "x" or value ~= nil) then
+    if named_tensors.is_named(value) then
+      named_tensors.check(("%s: batch.%s"):format(what, name), value)
+    elseif not kinds.is_object(value, "tensor") and (name == "x" or value ~= nil) then
       fail("%s: batch.%s: expected a tensor, got %s", what, name, kinds.shown(value))
     end
   end
@@ -27,13 +30,17 @@ function M.check(what, batch)
   return M.source(what, batch)
 end
 
+local function contiguous(tensor) return tensor:contiguous() end
+
 --- The tensors of data, contiguous: {x=, y=, weight=}.
 function M.source(what, data)
   local weight = data.weight
   if weight ~= nil then
-    weight = example_weights.check(what, weight, data.x:dim() > 0 and data.x:size(1) or 0)
+    local x = named_tensors.first(data.x)
+    weight = example_weights.check(what, weight, x:dim() > 0 and x:size(1) or 0)
   end
-  return {x = data.x:contiguous(), y = data.y and data.y:contiguous(), weight = weight}
+  return {x = named_tensors.map(data.x, contiguous), y = named_tensors.map(data.y, contiguous),
+          weight = weight}
 end
 
 --- Inputs and targets as the objective's likelihood takes them; mostly `source` itself.
@@ -52,10 +59,13 @@ end
 -- images, y / 255, which no count or class is.
 function M.check_targets(objective, what, source)
   local likelihood = objective.likelihood
-  if not likelihood or likelihood.u8_targets or not source.y then return end
-  if source.y:dtype() ~= "u8" then return end
-  fail("%s: y: expected numbers of another type, got u8, which is for images (y / 255): "
-    .. "y:real() converts", what)
+  if not likelihood then return end
+  named_tensors.each("y", source.y, function(y, name)
+    local own = likelihood.targets and likelihood.targets[name:sub(3)] or likelihood
+    if own.u8_targets or y:dtype() ~= "u8" then return end
+    fail("%s: %s: expected numbers of another type, got u8, which is for images (y / 255): "
+      .. "%s:real() converts", what, name, name)
+  end)
 end
 
 return M

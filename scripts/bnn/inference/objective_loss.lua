@@ -5,6 +5,7 @@
 -- gives.
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 local trace_model = require "bnn.autodiff.trace_model"
@@ -57,12 +58,13 @@ local function weighed(values, weight) return weight and values * weight or valu
 
 --- The loss of each example, and a table of further figures.
 -- @param params Params being recorded
--- @param batch {x=, y=, weight=}; a loss function sees no weight, which multiplies what it returns
+-- @param batch {x=, y=, weight=}, tensors or named ones; a loss function sees no weight, which
+--   multiplies what it returns
 -- @param key key: of the noise of the network
 -- @param train boolean
 -- @return tensor [n], table name -> number or tensor [] or [n]
 function M.of(objective, params, batch, key, train)
-  local n = batch.x:size(1)
+  local n = named_tensors.rows(batch.x)
   if objective.loss then
     local loss, figures = objective.loss(params, {x = batch.x, y = batch.y}, key, train)
     loss = weighed(check_per_example("loss", loss, n), batch.weight)
@@ -70,10 +72,14 @@ function M.of(objective, params, batch, key, train)
   end
   local likelihood = objective.likelihood
   local output = trace_model.output(objective.net, params, batch.x, {key = key, train = train})
-  local log_prob = likelihood.log_prob(output, batch.y)
+  local log_prob, parts = likelihood.log_prob(output, batch.y)
   local what = ("likelihood %s: log_prob"):format(likelihood.name or "of your own")
   log_prob = weighed(check_per_example(what, log_prob, n), batch.weight)
-  return -log_prob, {log_likelihood = log_prob}
+  local figures = {log_likelihood = log_prob}
+  for name, part in pairs(likelihood.targets and parts or {}) do
+    figures["log_likelihood_" .. name] = weighed(check_per_example(what, part, n), batch.weight)
+  end
+  return -log_prob, figures
 end
 
 return M

@@ -20,7 +20,7 @@ local function both(own)
     beta = "schedule|table",
     temperature = "schedule|table",
     data_size = {type = "integer", min = 1},
-    classes = {type = "string", list = true}, preprocess = "preprocess",
+    classes = "table", preprocess = "preprocess",
     kl = {type = "string", choices = {"sum", "leading"}, default = "sum"},
     prior = {type = "number|string|function|table", above = 0},
     num_samples = {type = "integer", min = 1, default = 1},
@@ -110,7 +110,7 @@ local function complete(what, opts)
     expect_model.net(what .. ": net", opts.net)
     opts.likelihood = likelihoods.resolve(opts.likelihood)
   end
-  if opts.classes then classes.check(what, opts.classes) end
+  if opts.classes then classes.check_given(what, opts.classes) end
   if opts.params then expect_model.buffer(what .. ": params", opts.params) end
   if opts.posterior and not opts.posterior.core:is_trainable() then
     fail("%s: posterior: expected one that can be trained, got %s, which predicts", what,

@@ -9,6 +9,7 @@ local frame = require "bnn.nn.base.frame"
 local kinds = require "bnn.base.kinds"
 local losses = require "bnn.inference.objective_loss"
 local lru_cache = require "bnn.base.lru_cache"
+local named_tensors = require "bnn.params.named_tensors"
 local optimizer_groups = require "bnn.inference.optimizer_groups"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
@@ -104,22 +105,35 @@ local function check_recorded(self)
   end
 end
 
+-- Whether something was made for the same x, y and weight.
+local function is_of(made, source)
+  return rawequal(made.x, source.x) and rawequal(made.y, source.y)
+    and rawequal(made.weight, source.weight)
+end
+
 -- The recorded step for batches of n rows of a source. That of the step before is found without a
 -- name of its shapes, which takes longer to write than the rest of step's Lua.
 local function stepper(self, what, source, n)
   check_recorded(self)
-  local latest, x, y, weight = self.latest, source.x, source.y, source.weight
-  local is_latest = latest.n == n and rawequal(latest.x, x) and rawequal(latest.y, y)
-    and rawequal(latest.weight, weight)
-  if is_latest then return latest.made end
+  local latest = self.latest
+  if latest.n == n and is_of(latest, source) then return latest.made end
   local name = trace_model.shape_key(source, n)
   local made = self.steppers:get(name)
   if not made then
     count_recording(self, name)
     made = self.steppers:put(name, make_stepper(self, what, source, n))
   end
-  self.latest = {x = x, y = y, weight = weight, n = n, made = made}
+  self.latest = {x = source.x, y = source.y, weight = source.weight, n = n, made = made}
   return made
+end
+
+-- The tensors of a source as a list, found once for each part of a data set.
+local function tensors_of(self, source)
+  local latest = self.latest_tensors
+  if latest and is_of(latest, source) then return latest.tensors end
+  local tensors = named_tensors.sources(source)
+  self.latest_tensors = {x = source.x, y = source.y, weight = source.weight, tensors = tensors}
+  return tensors
 end
 
 -- ---- calling ----
@@ -132,7 +146,7 @@ local function rows_of(self, what, batch)
   local source = rows and batch.source or batches.check(what, batch)
   local given = source.y
   source = batches.with_labels(self, what, source)
-  if not rows then return source, nil, 1, source.x:size(1), source end
+  if not rows then return source, nil, 1, named_tensors.first(source.x):size(1), source end
   local augmentation = batch.source.augmentation
   local seen = augmentation and augmentation.seen or source
   if augmentation and augmentation.mixes and not rawequal(source.y, given) then
@@ -154,7 +168,7 @@ end
 
 -- What the runtime takes of a step or a gradient, in its order.
 local function arguments(self, key, beta, source, rows, from, count)
-  return core_of(self), source.x, source.y, rows, from, count, source.weight, key, beta
+  return core_of(self), tensors_of(self, source), rows, from, count, key, beta
 end
 
 local STEP_OPTIONS = {beta = "any", lr = "any", noise = "any"} -- numbers: the runtime looks at them

@@ -4,6 +4,7 @@ local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local frame = require "bnn.nn.base.frame"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local options = require "bnn.base.options"
 local param_samples = require "bnn.params.param_samples"
 local parameters = require "bnn.params.params"
@@ -24,12 +25,12 @@ end
 
 -- Each batch counts by its rows: the k-th moves the mean by its share of the rows so far.
 local function estimate(net, params, data, opts)
-  local n = data.x:size(1)
+  local n = named_tensors.rows(data.x)
   for from = 1, n, opts.batch_size do
     local count = math.min(opts.batch_size, n - from + 1)
     local key = opts.key and opts.key:fold(from)
-    params = after_batch(net, params, data.x:narrow(1, from, count), key,
-      count / (from - 1 + count))
+    local x = named_tensors.map(data.x, function(tensor) return tensor:narrow(1, from, count) end)
+    params = after_batch(net, params, x, key, count / (from - 1 + count))
   end
   return params
 end
@@ -68,7 +69,7 @@ end
 -- @param net network with bnn.nn.batch_norm
 -- @param model Params, or a posterior: its state is that of its mean; of samples
 --   (bnn.posterior.empirical) each has its own
--- @param data part of a data set, or {x=}: the rows [n, ...]
+-- @param data part of a data set, or {x=}: the rows [n, ...], or tensors by name
 -- @param opts table: batch_size=256, rows of a batch; key=, for a network with dropout, which is on
 -- @return Params or posterior, in new memory
 -- Raises if there are no examples or the model has no state, and for a mixture.
@@ -83,7 +84,7 @@ function M.update_statistics(net, model, data, opts)
     fail.expected(WHAT .. ": model", "params or a posterior", model)
   end
   expect_model.data(WHAT .. ": data", data)
-  if data.x:size(1) == 0 then fail("%s: data: expected examples, got none", WHAT) end
+  if named_tensors.rows(data.x) == 0 then fail("%s: data: expected examples, got none", WHAT) end
   local has_state = false
   for _, name in ipairs(model:names()) do has_state = has_state or parameters.is_state(name) end
   if not has_state then

@@ -8,7 +8,8 @@
 -- If calibration and test examples are exchangeable, a test example's set holds its label with
 -- probability at least 1 - alpha (and at most 1 - alpha + 1/(n + 1) without ties), over draws of
 -- both. Examples from another distribution have no such promise. Calibrate on examples that neither
--- trained the network nor fitted a temperature. The fit is plain data: keep it with the checkpoint.
+-- trained the network nor fitted a temperature. Thresholds take no weights: exchangeable examples
+-- count alike. The fit is plain data: keep it with the checkpoint.
 local bootstrap = require "bnn.metrics.metric_bootstrap"
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"

@@ -65,14 +65,16 @@ end
 --- The intervals of a metric of several numbers, {lo, hi} of tensors f64 [groups]: percentiles over
 -- resamples, those of every metric under this key, in which a number is not NaN.
 -- @param boot table: bootstrap of checked options
--- @param sum string: "total" or "mean" of values by group; "total_to", "mean_to" with those before
+-- @param sum string: "total" or "mean" of values by group; "mean_to" with those of groups before;
+--   "share_to", the share of the examples in these, whatever their values
 -- @param group list or tensor i32 [n], from 0
--- @param values tensor or list of numbers [n]
+-- @param values tensor of numbers [n]
 -- @param groups integer: how many
-function M.intervals(boot, sum, group, values, groups)
+-- @param weight tensor f64 [n] or nil: the examples' own
+function M.intervals(boot, sum, group, values, groups, weight)
   if type(group) == "table" then group = core.tensor(group, "i32") end
-  values = type(values) == "table" and core.tensor(values, "f64") or values:to "f64"
-  return {core.group_intervals(sum, group, values, groups, boot.key, boot.n, boot.level)}
+  return {core.group_intervals(sum, group, values:to "f64", groups, boot.key, boot.n, boot.level,
+    weight)}
 end
 
 return M

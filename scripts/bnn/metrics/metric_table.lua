@@ -13,7 +13,8 @@
 --   best       its value for perfect predictions
 --   better     "higher" or "lower"
 --   bootstrap  false: it takes no bootstrap= option
---   weight     false: it takes no weight= option
+--   weight     false: it takes no weight= option; "counts": it does, and the sum of the weights
+--              matters too, as the number of examples
 local calibration = require "bnn.metrics.metrics_calibration"
 local classification = require "bnn.metrics.metrics_classification"
 local mixture = require "bnn.metrics.metrics_mixture"
@@ -38,7 +39,7 @@ local function group(common)
       end
       row.result = row.result or "number"
       if row.bootstrap == nil then row.bootstrap = row.result ~= "rows" end
-      if row.weight == nil then row.weight = row.result == "number" end
+      if row.weight == nil then row.weight = row.result ~= "rows" end
       if row.best then row.better = row.best == row.range[1] and "lower" or "higher" end
       M.rows[#M.rows + 1] = row
     end
@@ -56,7 +57,7 @@ group{group = "classes", inputs = "classes", range = {0, 1}}{
   {"balanced_accuracy", classification, best = 1},
   {"f1", classification, best = 1},
   {"cohens_kappa", classification, range = {-1, 1}, best = 1},
-  {"confusion_matrix", classification, result = "matrix", range = POSITIVE, weight = true},
+  {"confusion_matrix", classification, result = "matrix", range = POSITIVE},
 }
 
 group{group = "calibration", inputs = "classes", range = {0, 1}, best = 0}{
@@ -78,10 +79,10 @@ group{group = "in or out", inputs = "in_out", range = {0, 1}}{
   {"precision_recall_curve", ood, result = "table", range = ANY, bootstrap = false},
 }
 
-group{group = "selection", inputs = "classes", range = {0, 1}, best = 0, weight = false}{
-  {"aurc", selective},
-  {"e_aurc", selective},
-  {"augrc", selective},
+group{group = "selection", inputs = "classes", range = {0, 1}, best = 0}{
+  {"aurc", selective, weight = "counts"},
+  {"e_aurc", selective, weight = "counts"},
+  {"augrc", selective, weight = "counts"},
   {"risk_coverage", selective, result = "table", best = false},
   {"reject_curve", selective, result = "table", best = false, bootstrap = false},
 }
@@ -140,6 +141,7 @@ M.doc = [[list(): lists the metrics, what they take and which values are better
   "in_out" (scores [n] and labels 0 or 1), "targets", "normal" (mean, std, target), "interval"
   (lower, upper, target), "probabilities", "logits" or "numbers"; result, "number", "table",
   "matrix" or "rows"; range; best, its value for perfect predictions, and better, "higher" or
-  "lower", or nil; bootstrap and weight, whether it takes them]]
+  "lower", or nil; bootstrap and weight, whether it takes them (weight is "counts" if the
+  sum of the weights matters too, as the number of examples)]]
 
 return M

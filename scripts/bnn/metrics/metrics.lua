@@ -12,8 +12,10 @@
 -- confusion_matrix take it too, and return an interval for each of their numbers.
 --
 -- `weight = w`, a number of at least 0 for each example, weighs the examples, as scikit-learn's
--- sample_weight: a weight of 2 counts as two such examples, and 0 as none. The metrics that count
--- answers (of the group "selection") and the curves take none.
+-- sample_weight: a weight of 2 counts as two such examples, and 0 as none. Their unit is free, but
+-- for the areas under risk-coverage curves, which are means over counts of answers. Metrics that
+-- give a number for each example take none, nor does quantile, which interpolates between single
+-- numbers.
 local metric_table = require "bnn.metrics.metric_table"
 
 local M = {list = metric_table.list, docs = {list = metric_table.doc}}

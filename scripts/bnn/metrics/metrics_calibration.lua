@@ -96,39 +96,27 @@ function M.adaptive_mce(prediction, labels, opts)
   return equal_count(what, "adaptive_mce", prediction, labels, opts)
 end
 
--- The bin of each example, from 0: of equal width, or of equal counts by how many are below.
-local function bins_of(confidence, is_single, opts)
-  if not opts.adaptive then return core.bins(confidence, is_single, opts.bins) end
-  local n, bins, bin_of = confidence:size(1), confidence:totable(), {}
-  local score, at_or_above = core.rank_counts(confidence, core.zeros({n}, "u8"))
-  score, at_or_above = score:totable(), at_or_above:totable()
-  for k, c in ipairs(score) do bin_of[c] = opts.bins * (n - at_or_above[k]) // n end
-  for i, c in ipairs(bins) do bins[i] = bin_of[c] end
-  return bins
-end
-
 --- Computes the bins of ece (or of adaptive_ece), which a reliability diagram shows. With bootstrap
 -- examples stay in their bins, and a bin's means are over the resamples that have examples in it.
 --     local bins = bnn.metrics.reliability(p, y)
 --     print(bins.n, bins.confidence, bins.accuracy)     -- [15] each
 -- @param prediction probabilities [n, C], what bnn.predict returns, or confidences [n]
 -- @param labels [n]
--- @param opts table: bins=15, adaptive=false, bootstrap={key=, n=1000, level=0.95}
--- @return table of tensors [bins]: n i64, the examples in each bin; confidence and accuracy f64,
---   their means, NaN in an empty bin; and with bootstrap a table of the same names, each {lo, hi}
---   of tensors f64 [bins]
+-- @param opts table: weight= [n], bins=15, adaptive=false, bootstrap={key=, n=1000, level=0.95}
+-- @return table of tensors [bins]: n i64, the examples in each bin, or f64, the sums of their
+--   weights; confidence and accuracy f64, their means, NaN in an empty bin; and with bootstrap a
+--   table of the same names, each {lo, hi} of tensors f64 [bins]
 function M.reliability(prediction, labels, opts)
   local what = "bnn.metrics.reliability"
-  opts = bootstrap.options(what, opts, {bins = BINS, adaptive = {type = "boolean"},
-                                        weight = false})
+  opts = bootstrap.options(what, opts, {bins = BINS, adaptive = {type = "boolean"}})
   local confidence, right, is_single = inputs.answers(what, prediction, labels)
-  local n, mean, accuracy = fail.within(what, core.reliability, confidence, is_single, right,
-    opts.bins, opts.adaptive or false)
-  local bins = {n = n, confidence = mean, accuracy = accuracy}
+  local weight = bootstrap.weight(what, opts)
+  local n, mean, accuracy, bin = fail.within(what, core.reliability, confidence, is_single, right,
+    opts.bins, opts.adaptive or false, weight)
+  local bins = {n = weight and n or n:to "i64", confidence = mean, accuracy = accuracy}
   if not opts.bootstrap then return bins end
-  local bin = bins_of(confidence, is_single, opts)
   local function interval(sum, values)
-    return bootstrap.intervals(opts.bootstrap, sum, bin, values, opts.bins)
+    return bootstrap.intervals(opts.bootstrap, sum, bin, values, opts.bins, weight)
   end
   return bins, {
     n = interval("total", core.full({confidence:size(1)}, 1)),

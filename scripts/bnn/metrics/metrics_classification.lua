@@ -131,8 +131,8 @@ function M.confusion_matrix(prediction, labels, opts)
   if not opts.bootstrap then return sums end
   local cell, answered = label:totable(), class:totable()
   for i, of in ipairs(cell) do cell[i] = of * classes + answered[i] end
-  weight = weight or core.full({#cell}, 1)
-  local interval = bootstrap.intervals(opts.bootstrap, "total", cell, weight, classes * classes)
+  local interval = bootstrap.intervals(opts.bootstrap, "total", cell, core.full({#cell}, 1),
+    classes * classes, weight)
   for i, edge in ipairs(interval) do interval[i] = edge:view(classes, classes) end
   return sums, interval
 end

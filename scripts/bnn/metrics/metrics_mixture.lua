@@ -164,6 +164,19 @@ function M.pit(...)
   return p:reshape(m.shape)
 end
 
+-- Numbers [n, width] as a sorted list of {number, weight of its row}, and the sum of these weights.
+local function weighed(what, values, weight)
+  local n, width, sum = values:size(1), values:size(2), 0
+  if weight then fail.within(what, core.check_weights, weight, n) end
+  local weights, list = weight and weight:totable(), values:reshape(n * width):totable()
+  for i, v in ipairs(list) do
+    list[i] = {v, weights and weights[(i - 1) // width + 1] or 1}
+    sum = sum + list[i][2]
+  end
+  table.sort(list, function(a, b) return a[1] < b[1] end)
+  return list, sum
+end
+
 --- Counts the probability integral transforms of targets in bins of equal width over [0, 1]: flat
 -- if predictive distributions are right, U-shaped if too narrow, a hump if too wide, sloped if
 -- shifted (Gneiting et al. 2007). Bin b covers [(b - 1) / bins, b / bins), the last one its end.
@@ -175,29 +188,33 @@ end
 -- @param prediction what bnn.predict returned with draws = true; or mean, std: tensors or lists
 --   [n, ...], two arguments
 -- @param target tensor or list [n, ...]; each number of an example counts
--- @param opts table: bins=10
--- @return table: tensors n i64 [bins], the targets in each bin, and density f64 [bins], their share
---   over the bin's width, 1 where the distributions are right; distance, the largest difference
---   between the share of transforms up to a number and that number (Kolmogorov and Smirnov's
---   statistic), 0 to 1
+-- @param opts table: weight= [n], bins=10
+-- @return table: tensors n [bins], i64, the targets in each bin, or f64, the sums of their weights;
+--   density f64 [bins], their share over the bin's width, 1 where the distributions are right;
+--   distance, the largest difference between the share of transforms up to a number and that number
+--   (Kolmogorov and Smirnov's statistic), 0 to 1
 -- Raises for a std below 0, and for a prediction without draws.
 function M.pit_histogram(...)
   local what = "bnn.metrics.pit_histogram"
   local p, _, opts = cdf(what, ...)
   opts = bootstrap.options(what, opts, {
     bins = {type = "integer", min = 1, max = 1 << 20, default = 10},
-    bootstrap = false, weight = false,
+    bootstrap = false,
   })
-  local values, n, density, distance = p:reshape(p:numel()):totable(), {}, {}, 0
-  table.sort(values)
+  local weight = bootstrap.weight(what, opts)
+  local values, sum = weighed(what, p, weight)
+  local n, density, distance, below = {}, {}, 0, 0
   for b = 1, opts.bins do n[b] = 0 end
-  for i, v in ipairs(values) do
+  for _, value in ipairs(values) do
+    local v, w = value[1], value[2]
     local b = math.min(math.floor(v * opts.bins), opts.bins - 1) + 1
-    n[b] = n[b] + 1
-    distance = math.max(distance, v - (i - 1) / #values, i / #values - v)
+    n[b] = n[b] + w
+    distance = math.max(distance, v - below / sum, (below + w) / sum - v)
+    below = below + w
   end
-  for b, count in ipairs(n) do density[b] = count / #values * opts.bins end
-  return {n = core.tensor(n, "i64"), density = core.tensor(density, "f64"), distance = distance}
+  for b, count in ipairs(n) do density[b] = count / sum * opts.bins end
+  return {n = core.tensor(n, weight and "f64" or "i64"), density = core.tensor(density, "f64"),
+          distance = distance}
 end
 
 return M

@@ -38,6 +38,18 @@ local function read_weight(what, is_sets, weight)
     inputs.tensor(what, "weight", weight.ood, "f64")))
 end
 
+-- The share of positives, under the weights if there are any.
+local function base_rate(flags, weight)
+  return (core.mean_metric(flags:to "f64", false, weight))
+end
+
+local function check_both_weigh(what, flags, weight)
+  local share = fail.within(what, base_rate, flags, weight)
+  if share > 0 and share < 1 then return end
+  fail("%s: weight: expected one above 0 for each of the labels 0 and 1, got none for %d", what,
+    share == 0 and 1 or 0)
+end
+
 -- Scores, flags (1: positive) and options from a metric's arguments.
 local function read(what, scores, labels, opts, spec)
   local is_sets = type(scores) == "table"
@@ -56,16 +68,12 @@ local function read(what, scores, labels, opts, spec)
     fail("%s: expected labels 0 and 1 (in- and out-of-distribution), got %d only", what,
       ones == 0 and 0 or 1)
   end
+  if opts.weight then check_both_weigh(what, flags, opts.weight) end
   if opts.positive ~= "in" then return x, flags, opts end
   return core.negated(x), core.flip_flags(flags), opts
 end
 
 local POSITIVE = {type = "string", choices = {"out", "in"}, default = "out"}
-
--- The share of positives, under the weights if there are any.
-local function base_rate(flags, weight)
-  return (core.mean_metric(flags:to "f64", false, weight))
-end
 
 --- Computes the area under the ROC curve, by mid-ranks: the probability that an out-of-distribution
 -- example scores higher than an in-distribution one, plus half that of a tie. It is 1/2 for a
@@ -155,8 +163,8 @@ end
 
 -- For each distinct score from the highest, f(tp, fp, positives, negatives) -> x, y; after the
 -- point (x0, y0) of a threshold above all.
-local function curve(scores, flags, x0, y0, f)
-  local score, fp, tp = core.rank_counts(scores, flags)
+local function curve(scores, flags, weight, x0, y0, f)
+  local score, fp, tp = core.rank_counts(scores, flags, weight)
   local threshold, x, y = {math.huge}, {x0}, {y0}
   score, fp, tp = score:totable(), fp:totable(), tp:totable()
   for k = 1, #score do
@@ -172,14 +180,15 @@ end
 --     print(curve.fpr)                                  -- 0 0 0.5 0.5 1
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
--- @param opts table: positive="out"; for "in" thresholds are of the negated scores
+-- @param opts table: weight= [n], or {id=, ood=} as the scores (a score of examples of weight 0
+--   alone has no point); positive="out"; for "in" thresholds are of the negated scores
 -- @return table of tensors f64: fpr, tpr, threshold (positive is score >= threshold; the first inf)
 function M.roc_curve(scores, labels, opts)
-  local x, flags = read("bnn.metrics.roc_curve", scores, labels, opts,
-    {positive = POSITIVE, bootstrap = false, weight = false})
-  local fpr, tpr, threshold = curve(x, flags, 0, 0, function(tp, fp, positives, negatives)
-    return fp / negatives, tp / positives
-  end)
+  local x, flags
+  x, flags, opts = read("bnn.metrics.roc_curve", scores, labels, opts,
+    {positive = POSITIVE, bootstrap = false})
+  local function point(tp, fp, positives, negatives) return fp / negatives, tp / positives end
+  local fpr, tpr, threshold = curve(x, flags, opts.weight, 0, 0, point)
   return {fpr = fpr, tpr = tpr, threshold = threshold}
 end
 
@@ -189,16 +198,17 @@ end
 --     print(curve.precision)                            -- 1 1 0.5 0.667 0.5
 -- @param scores tensor or list [n], higher = more out-of-distribution; or {id=, ood=}
 -- @param labels [n], 1 for out-of-distribution; with {id=, ood=}, the options
--- @param opts table: positive="out"; for "in" thresholds are of the negated scores
+-- @param opts table: weight= [n], or {id=, ood=} as the scores (a score of examples of weight 0
+--   alone has no point); positive="out"; for "in" thresholds are of the negated scores
 -- @return table: tensors f64 recall, precision, threshold (the first inf); number base_rate
 function M.precision_recall_curve(scores, labels, opts)
-  local x, flags = read("bnn.metrics.precision_recall_curve", scores, labels, opts,
-    {positive = POSITIVE, bootstrap = false, weight = false})
-  local recall, precision, threshold = curve(x, flags, 0, 1, function(tp, fp, positives)
-    return tp / positives, tp / (tp + fp)
-  end)
+  local x, flags
+  x, flags, opts = read("bnn.metrics.precision_recall_curve", scores, labels, opts,
+    {positive = POSITIVE, bootstrap = false})
+  local function point(tp, fp, positives) return tp / positives, tp / (tp + fp) end
+  local recall, precision, threshold = curve(x, flags, opts.weight, 0, 1, point)
   return {recall = recall, precision = precision, threshold = threshold,
-          base_rate = base_rate(flags)}
+          base_rate = base_rate(flags, opts.weight)}
 end
 
 return M

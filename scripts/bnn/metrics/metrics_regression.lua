@@ -149,7 +149,7 @@ function M.interval_score(lower, upper, target, level, opts)
 end
 
 --- Computes the q-quantile of all elements by linear interpolation between order statistics
--- (NumPy's default).
+-- (NumPy's default). It takes no weights: there is no such interpolation between weighted numbers.
 --     bnn.metrics.quantile({1, 2, 3, 4}, 0.5)           -- 2.5
 -- @param x tensor of any shape or list of numbers, without NaN
 -- @param q number in [0, 1]

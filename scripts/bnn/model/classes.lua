@@ -5,7 +5,9 @@
 -- is an error, one that does not occur keeps its number.
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local number = require "bnn.base.number"
+local options = require "bnn.base.options"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
 
@@ -21,6 +23,7 @@ end
 
 --- Raises unless the names are different and not empty.
 function M.check(what, names)
+  if type(names) ~= "table" then fail.expected(what .. ": classes", "a list of names", names) end
   local seen = {}
   for i, name in ipairs(names) do
     if type(name) ~= "string" or name == "" then
@@ -32,6 +35,72 @@ function M.check(what, names)
     seen[name] = true
   end
   if #names == 0 then fail("%s: classes: expected names, got an empty list", what) end
+end
+
+-- Whether classes are lists by the names of targets.
+local function is_by_target(names)
+  return type(names) == "table" and names[1] == nil and next(names) ~= nil
+end
+
+--- Checks the classes= of data or a model: a list of names, or such lists by target.
+function M.check_given(what, names)
+  if not is_by_target(names) then return M.check(what, names) end
+  for _, target in ipairs(options.sorted_names(names)) do
+    if type(names[target]) ~= "table" then
+      fail("%s: classes: %s: expected a list of names, got %s", what, target,
+        kinds.show(names[target]))
+    end
+    M.check(("%s: %s"):format(what, target), names[target])
+  end
+end
+
+--- The same, of data with targets y.
+-- @param y tensor, named tensors or nil
+function M.check_of(what, names, y)
+  M.check_given(what, names)
+  local targets = named_tensors.names(y)
+  if not targets and is_by_target(names) then
+    fail("%s: classes: expected a list of names, as y is one tensor, got lists by target", what)
+  end
+  local words = targets and table.concat(targets, ", ")
+  if targets and not is_by_target(names) then
+    fail("%s: classes: expected lists of names by target (%s), got a list", what, words)
+  end
+  for _, target in ipairs(targets and options.sorted_names(names) or {}) do
+    if not y[target] then
+      fail("%s: classes: expected lists of names by target (%s), got '%s'", what, words, target)
+    end
+  end
+end
+
+--- Classes from anywhere, such as a file: the same if they are classes; else nil.
+function M.of_data(names)
+  if fail.try(M.check_given, "", names) then return names end
+end
+
+--- Calls f(name) for each class, in order: of targets by name also with the targets' own.
+function M.each(names, f)
+  for _, name in ipairs(names or {}) do f(name) end
+  for _, target in ipairs(names and options.sorted_names(names) or {}) do
+    f(target)
+    M.each(names[target], f)
+  end
+end
+
+--- The targets of a part and the names of their classes, or nil: of several targets those of one.
+-- @param what string: the function, for messages
+-- @param target string: its name, or nil of one alone
+-- @return tensor, list or nil
+function M.of_target(what, part, target)
+  local names = named_tensors.names(part.y)
+  if not names then
+    if target == nil then return part.y, part.classes end
+    fail("%s: target: expected none, as y is one tensor, got '%s'", what, target)
+  end
+  local y = target and part.y[target]
+  if y then return y, part.classes and part.classes[target] end
+  fail("%s: target: expected one of %s, got %s", what, table.concat(names, ", "),
+    kinds.show(target))
 end
 
 -- The table in `like` that may have classes: of a data set, its training part.
@@ -64,10 +133,18 @@ function M.numbers(names)
 end
 
 --- What two lists of classes differ in, in words; nil when they are the same, or one is not known.
--- @param ours list or nil: of the data
--- @param theirs list or nil: of the model
+-- @param ours list or nil: of the data; or lists by the names of targets
+-- @param theirs list or nil: of the model; the same
 function M.difference(ours, theirs)
   if not ours or not theirs then return nil end
+  if is_by_target(ours) ~= is_by_target(theirs) then
+    return "classes by target differ from a list of them"
+  end
+  for _, target in ipairs(is_by_target(ours) and options.sorted_names(ours) or {}) do
+    local fault = M.difference(ours[target], theirs[target])
+    if fault then return strings.message("%s: %s", target, fault) end
+  end
+  if is_by_target(ours) then return nil end
   local same = #ours == #theirs
   for i = 1, #ours do same = same and ours[i] == theirs[i] end
   if same then return nil end
@@ -112,13 +189,27 @@ local converted = setmetatable({}, {__mode = "k"}) -- y -> labels, while y lives
 --- Whether targets are shares of classes, real [n, C] with more than one, in place of labels.
 function M.are_shares(y) return y:dim() == 2 and y:size(2) > 1 and y:dtype():find "^f" ~= nil end
 
+-- Targets by name, each as its likelihood takes it; the table itself where nothing changes.
+local function targets_by_name(what, likelihood, y)
+  local changed, result = false, {}
+  for name, tensor in pairs(y) do
+    result[name] = M.targets(("%s: %s"):format(what, name), likelihood.targets[name], tensor)
+    changed = changed or not rawequal(result[name], tensor)
+  end
+  return changed and named_tensors.named(result) or y
+end
+
 --- Targets as a likelihood takes them: labels of one of classes or their shares, else what they
 -- are. The same tensor gives the same one again.
 -- @param what string: the function, for messages
 -- @param likelihood table or nil
--- @param y tensor or nil
+-- @param y tensor, named tensors or nil
 function M.targets(what, likelihood, y)
-  if not y or not (likelihood and likelihood.classes) then return y end
+  if not y or not likelihood then return y end
+  if likelihood.targets and named_tensors.is_named(y) then
+    return targets_by_name(what, likelihood, y)
+  end
+  if not likelihood.classes or named_tensors.is_named(y) then return y end
   if y:dim() == 1 and y:dtype() == "i32" or M.are_shares(y) then return y end
   if converted[y] then return converted[y] end
   local labels, fault = M.labels(y, true)

@@ -6,6 +6,7 @@ local fail = require "bnn.base.fail"
 local figures = require "bnn.ood.ood_figures"
 local inputs = require "bnn.metrics.metric_inputs"
 local metrics_ood = require "bnn.metrics.metrics_ood"
+local named_tensors = require "bnn.params.named_tensors"
 local ood_options = require "bnn.ood.ood_options"
 local progress = require "bnn.base.progress"
 local reports = require "bnn.ood.ood_report"
@@ -20,7 +21,7 @@ local WHAT = "bnn.ood.evaluate"
 
 -- What is predicted of a set, checked.
 local function predict(opts, set)
-  local what, n = ("%s: %s"):format(WHAT, set.name), set.x:size(1)
+  local what, n = ("%s: %s"):format(WHAT, set.name), named_tensors.rows(set.x)
   local prediction = opts.predict(set.x)
   if scores.size(what, prediction) ~= n then
     fail("%s: predict: expected %d predictions, got %d", what, n, prediction.mean:size(1))

@@ -3,6 +3,7 @@ local bootstrap = require "bnn.metrics.metric_bootstrap"
 local fail = require "bnn.base.fail"
 local inputs = require "bnn.metrics.metric_inputs"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local logs = require "bnn.log.log"
 local options = require "bnn.base.options"
 
@@ -26,11 +27,16 @@ local function is_tensor(v) return kinds.is_object(v, "tensor") end
 local function read_set(name, given)
   local x = given
   if type(given) == "table" then x = given.x end
-  if not is_tensor(x) or x:dim() == 0 then
+  local is_named = not rawequal(x, given) and named_tensors.is_named(x)
+  if is_named then
+    named_tensors.check(("%s: %s: x"):format(WHAT, name), x)
+  elseif not is_tensor(x) or x:dim() == 0 then
     fail("%s: %s: expected a part of a data set, {x= [n, ...]}, got %s", WHAT, name,
       x == given and kinds.shown(given) or "x = " .. kinds.shown(x))
   end
-  if x:size(1) == 0 then fail("%s: %s: expected at least 1 example, got 0", WHAT, name) end
+  if named_tensors.rows(x) == 0 then
+    fail("%s: %s: expected at least 1 example, got 0", WHAT, name)
+  end
   return {name = name, x = x}
 end
 
@@ -39,7 +45,7 @@ local function read_id(given)
   local name = given.title or given.name or "id"
   if type(name) ~= "string" then fail.expected(WHAT .. ": id: title", "a string", name) end
   local set = read_set(name, given)
-  local n = set.x:size(1)
+  local n = named_tensors.rows(set.x)
   if given.y == nil then fail("%s: %s: y: expected labels [%d], got nothing", WHAT, name, n) end
   if n < 2 then
     fail("%s: %s: expected at least 2 examples, as one half is fitted on, got 1", WHAT, name)

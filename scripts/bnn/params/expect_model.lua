@@ -4,6 +4,7 @@
 -- user's line.
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 
@@ -47,12 +48,12 @@ end
 
 --- Returns data, a part of a data set or {x=, y=}, or raises.
 function M.data(what, value)
-  local is_good = type(value) == "table" and not parameters.is(value)
-    and kinds.is_object(value.x, "tensor")
+  local is_good = type(value) == "table" and not parameters.is(value) and value.x ~= nil
   if not is_good then fail.expected(what, "a part of a data set, or {x=, y=}", value) end
-  if value.x:dim() == 0 then fail("%s: x: expected rows [n, ...], got a scalar", what) end
-  if value.y == nil or kinds.is_object(value.y, "tensor") then return value end
-  fail.expected(what .. ": y", "a tensor", value.y)
+  if kinds.is_object(value, "data") then return value end
+  named_tensors.check(what .. ": x", value.x)
+  if value.y ~= nil then named_tensors.check(what .. ": y", value.y) end
+  return value
 end
 
 --- Returns a part of a data set (as bnn.data.from_tensors makes it), or raises.

@@ -53,15 +53,16 @@ end
 
 local function read_roc(what, given)
   local s = options.check(what, given, {
-    id = COLUMN, ood = COLUMN, curve = "table", label = "string",
+    id = COLUMN, ood = COLUMN, weight = "table", curve = "table", label = "string",
     colour = "string", renamed = {inside = "id", outside = "ood"},
   })
   local has_scores = s.id ~= nil and s.ood ~= nil
-  if has_scores == (s.curve ~= nil) or (s.id ~= nil) ~= (s.ood ~= nil) then
+  local is_one = has_scores ~= (s.curve ~= nil) and (s.id ~= nil) == (s.ood ~= nil)
+  if not is_one or s.curve and s.weight then
     fail("%s: expected id= and ood=, or curve=; got %s", what,
-      figure.given(s, {"id", "ood", "curve"}))
+      figure.given(s, {"id", "ood", "weight", "curve"}))
   end
-  local curve = s.curve or metrics_ood.roc_curve{id = s.id, ood = s.ood}
+  local curve = s.curve or metrics_ood.roc_curve({id = s.id, ood = s.ood}, {weight = s.weight})
   local x, y = columns_of(what, curve, "fpr", "tpr")
   return x, y, with_area(s.label, "AUROC", area_below(x, y))
 end
@@ -101,8 +102,8 @@ local ENTRY = 21 -- the height of one of the legend
 --       {curve = bnn.metrics.roc_curve(scores, labels), label = "plain MLP"},
 --     }}
 -- @param opts table:
---   series= a list of {id=, ood= (scores [n], higher = more out-of-distribution), or curve= (as
---     bnn.metrics.roc_curve returns it); label=, colour=}
+--   series= a list of {id=, ood= (scores [n], higher = more out-of-distribution), with weight={id=,
+--     ood=}, or curve= (as bnn.metrics.roc_curve returns it); label=, colour=}
 --   logx=false: true shows what few false positives cost
 --   title=, xlabel=, ylabel=, xrange=, yrange=, logy=, legend=, order=, path=, width=480, height=
 --     (default: with room for the legend), scale=, out=: as for bnn.plot.lines
@@ -128,17 +129,17 @@ end
 
 local function read_risk(what, given)
   local s = options.check(what, given, {
-    prediction = COLUMN, labels = COLUMN, confidence = COLUMN, curve = "table",
+    prediction = COLUMN, labels = COLUMN, confidence = COLUMN, weight = COLUMN, curve = "table",
     label = "string", colour = "string",
   })
-  if s.curve and not (s.prediction or s.labels or s.confidence) then
+  if s.curve and not (s.prediction or s.labels or s.confidence or s.weight) then
     local x, y = columns_of(what, s.curve, "coverage", "risk")
     return x, y, s.label
   elseif s.curve or not (s.prediction and s.labels) then
     fail("%s: expected prediction= and labels=, or curve=; got %s", what,
-      figure.given(s, {"prediction", "labels", "confidence", "curve"}))
+      figure.given(s, {"prediction", "labels", "confidence", "weight", "curve"}))
   end
-  local more = {confidence = s.confidence}
+  local more = {confidence = s.confidence, weight = s.weight}
   local curve = metrics_selective.risk_coverage(s.prediction, s.labels, more)
   local x, y = columns_of(what, curve, "coverage", "risk")
   return x, y, with_area(s.label, "AURC", metrics_selective.aurc(s.prediction, s.labels, more))
@@ -159,8 +160,8 @@ end
 --       {prediction = p, labels = y, confidence = -p.class_std, label = "std"},
 --     }}
 -- @param opts table:
---   series= a list of {prediction=, labels=, confidence= (as for bnn.metrics.risk_coverage; the
---     legend has the AURC), or curve= (as that returns it); label=, colour=}
+--   series= a list of {prediction=, labels=, confidence=, weight= (as for bnn.metrics.aurc, which
+--     the legend has), or curve= (as bnn.metrics.risk_coverage returns it); label=, colour=}
 --   title=, xlabel=, ylabel=, xrange=, yrange=, logx=, logy=, legend=, order=, path=, width=,
 --     height=, scale=, out=: as for bnn.plot.lines
 -- @return true, or the text if no path is given; or nil, message

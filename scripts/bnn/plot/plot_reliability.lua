@@ -22,15 +22,26 @@ local MOST_NUMBERS = 20 -- bins that have room for their counts
 -- ---- reading ----
 
 local function check_parts(what, opts)
-  if opts.reliability and not (opts.prediction or opts.labels or opts.bins or opts.adaptive) then
+  local given = opts.prediction or opts.labels or opts.weight or opts.bins or opts.adaptive
+  if opts.reliability and not given then
     return
   elseif opts.reliability or not (opts.prediction and opts.labels) then
     fail("%s: expected prediction= and labels=, or reliability=; got %s", what,
-      figure.given(opts, {"prediction", "labels", "bins", "adaptive", "reliability"}))
+      figure.given(opts, {"prediction", "labels", "weight", "bins", "adaptive", "reliability"}))
   end
 end
 
--- The bins as lists {n=, confidence=, accuracy=}, checked.
+-- Makes whole numbers integers; false if some are not whole, as sums of weights may be.
+local function as_counts(list)
+  local are_counts = true
+  for i, v in ipairs(list) do
+    list[i] = math.tointeger(v) or v
+    are_counts = are_counts and math.type(list[i]) == "integer"
+  end
+  return are_counts
+end
+
+-- The bins as lists {n=, confidence=, accuracy=}, checked; unit: what n is of.
 local function read_bins(what, bins)
   local read, columns = {}, {}
   for i, name in ipairs{"n", "confidence", "accuracy"} do
@@ -38,16 +49,18 @@ local function read_bins(what, bins)
     read[name] = columns[i].values
   end
   plot_columns.check_lengths(what, columns)
+  read.unit = as_counts(read.n) and "examples" or "weight"
   for i, n in ipairs(read.n) do
     local sum = read.confidence[i] + read.accuracy[i]
     if n > 0 and sum ~= sum then
-      fail("%s: bin %d: expected the means of its %d examples, got nan", what, i, n)
+      fail("%s: bin %d: expected the means of its %s %s, got nan", what, i, number.text(n),
+        read.unit)
     end
   end
   return read
 end
 
--- The number of examples and sum n_b / n |accuracy_b - confidence_b|.
+-- The number (or weight) of the examples and sum n_b / n |accuracy_b - confidence_b|.
 local function calibration_error(bins)
   local total, sum = 0, 0
   for i, n in ipairs(bins.n) do
@@ -77,8 +90,9 @@ end
 
 local function heading(bins, is_even, title)
   local n, ece = calibration_error(bins)
-  local text = number.format("%s %.4f, %s examples", is_even and "ECE" or "adaptive ECE", ece,
-    grouped(n))
+  local size = bins.unit == "examples" and grouped(n) .. " examples"
+    or number.format("weight %.6g", n)
+  local text = number.format("%s %.4f, %s", is_even and "ECE" or "adaptive ECE", ece, size)
   return title and title .. "\n" .. text or text
 end
 
@@ -122,19 +136,30 @@ local function count_items(bins, is_even, opts)
   bars = ("$b using 1:2 with boxes fs solid 0.6 border lc rgb '%s' fc rgb '%s' notitle"):format(
     opts.colour, opts.colour)
   if #bins.n > MOST_NUMBERS then return bars end
-  local numbers = "$b using 1:2:(sprintf('%%d', $2)) with labels offset 0,0.7 noenhanced %s notitle"
-  return bars .. ", " .. numbers:format(gnuplot.font(opts.path, 11))
+  local form = bins.unit == "examples" and "%d" or "%.3g"
+  local numbers = "$b using 1:2:(sprintf('%s', $2)) with labels offset 0,0.7 noenhanced %s notitle"
+  return bars .. ", " .. numbers:format(form, gnuplot.font(opts.path, 11))
+end
+
+-- The ends of the axis of counts, with room above for the greatest number. One of weights has at
+-- least a thousandth of it.
+local function count_range(bins)
+  if bins.unit == "examples" then return 0.5, 10 * math.max(1, table.unpack(bins.n)) end
+  local most, least = math.max(table.unpack(bins.n)), math.huge
+  for _, n in ipairs(bins.n) do
+    if n > 0 then least = math.min(least, n) end
+  end
+  return math.max(least, most / 1000) / 2, 10 * most
 end
 
 local function lower_panel(bins, is_even, is_empty, opts)
-  local most = 1
-  for _, n in ipairs(bins.n) do most = math.max(most, n) end
+  local from, to = count_range(bins)
   return table.concat({
     "unset title", "unset key", "set format x '%g'", "set logscale y", "set ytics autofreq",
-    "set ylabel 'examples'",
-    most < 100 and "set format y '%g'" or "set format y '10^{%T}'",
+    ("set ylabel '%s'"):format(bins.unit),
+    to < 1000 and "set format y '%g'" or "set format y '10^{%T}'",
     ("set xlabel %s noenhanced"):format(gnuplot.quote(opts.xlabel or "confidence")),
-    ("set yrange [0.5:%d]"):format(10 * most), -- room above for the greatest number
+    number.format("set yrange [%s:%s]", from, to),
     number.format("set boxwidth %g", 1 / #bins.n),
     "plot " .. (is_empty and "NaN notitle" or count_items(bins, is_even, opts)),
   }, "\n") .. "\n"
@@ -167,7 +192,7 @@ local function text_of(bins, is_even, title)
     end
   end
   return title .. "\n" .. table_text.render(rows, {
-    "bin", "examples", "confidence", "accuracy", {"accuracy - confidence", align = "right"},
+    "bin", bins.unit, "confidence", "accuracy", {"accuracy - confidence", align = "right"},
   })
 end
 
@@ -176,8 +201,8 @@ end
 -- of examples; and the expected calibration error.
 --     bnn.plot.reliability{prediction = p, labels = data.test.y, path = "reliability.svg"}
 -- @param opts table:
---   prediction=, labels=: as for bnn.metrics.reliability, with bins=15, adaptive=false; or
---     reliability= as that returns it
+--   prediction=, labels=: as for bnn.metrics.reliability, with weight=, bins=15, adaptive=false; or
+--     reliability= as that returns it. Sums of weights stand in the place of the examples
 --   title=, xlabel=, ylabel=; colour="blue"
 --   path= a file that ends in .svg or .png; without it the bins are a table of text
 --   width=480, height=480 in units of 1/96 inch, scale=2 pixels of a PNG for each
@@ -187,7 +212,7 @@ function M.reliability(opts)
   local what = "bnn.plot.reliability"
   local size = {type = "integer", min = 300, max = 10000, default = 480}
   opts = options.check(what, opts, {
-    prediction = COLUMN, labels = COLUMN, reliability = "table", title = "string",
+    prediction = COLUMN, labels = COLUMN, weight = COLUMN, reliability = "table", title = "string",
     bins = {type = "integer", min = 1, max = 1000}, adaptive = "boolean", xlabel = "string",
     ylabel = "string", colour = "string", path = "string", out = "userdata", width = size,
     height = size, scale = {type = "number", above = 0, max = 10, default = 2},
@@ -196,7 +221,7 @@ function M.reliability(opts)
   check_parts(what, opts)
   opts.colour = plot_style.colour(what, opts.colour, 1)
   local bins = read_bins(what, opts.reliability or metrics_calibration.reliability(opts.prediction,
-    opts.labels, {bins = opts.bins, adaptive = opts.adaptive}))
+    opts.labels, {weight = opts.weight, bins = opts.bins, adaptive = opts.adaptive}))
   local is_even = not opts.adaptive and has_equal_width(bins)
   opts.title = heading(bins, is_even, opts.title)
   if opts.path then return figure.render(commands(bins, is_even, opts), opts) end

@@ -1,8 +1,10 @@
 --- Predictions: the mean over networks drawn from the posterior, and how much the networks differ.
 local classes = require "bnn.model.classes"
+local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local likelihoods = require "bnn.model.likelihood"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
@@ -16,12 +18,16 @@ local M = {}
 -- Probabilities need no scale: that a mean is known to 0.02; for 1000 samples at the most.
 local TOLERANCE, MAX_SAMPLES = 0.02, 1000
 
+local function contiguous(tensor) return tensor:contiguous() end
+
 local function check_rows(x, what)
   if type(x) == "table" and x.x then x = x.x end
-  if not kinds.is_object(x, "tensor") or x:dim() == 0 then
-    fail.expected(what .. ": x", "a tensor [n, ...] or a part of a data set", x)
+  if named_tensors.is_named(x) then
+    named_tensors.check(what .. ": x", x)
+  elseif not kinds.is_object(x, "tensor") or x:dim() == 0 then
+    fail.expected(what .. ": x", "a tensor [n, ...], tensors by name or a part of a data set", x)
   end
-  return x:contiguous()
+  return named_tensors.map(x, contiguous)
 end
 
 local function check_model(what, model)
@@ -36,7 +42,7 @@ local OPTIONS = {
   key = {type = "key", required = true},
   train = {type = "boolean"},
   first = {type = "integer", min = 1, max = MOST},
-  tolerance = {type = "number", above = 0},
+  tolerance = "number|table",
   max_samples = {type = "integer", min = 2, max = MOST},
   chunk = {type = "integer", min = 1, max = MOST},
   previous = "table",
@@ -64,8 +70,41 @@ local function check_support(opts, support)
     .. "posterior, got %d", support, done + opts.num_samples)
 end
 
+local TOLERANCE_SPEC = {type = "number", above = 0}
+
+-- The tolerance of a head that may have a name: one for all, or by name; or raises.
+local function tolerance_of(given, name, are_classes)
+  local where = name and "bnn.predict: tolerance: " .. name or "bnn.predict: tolerance"
+  if type(given) == "table" then given = name and given[name] end
+  if given ~= nil then return expect.value(where, given, TOLERANCE_SPEC) end
+  if are_classes then return TOLERANCE end
+  fail("%s: expected the largest acceptable standard error of the mean "
+    .. 'for num_samples = "auto", in the units of the prediction, got nothing', where)
+end
+
+-- Raises for tolerances by name that no target has.
+local function check_tolerance_names(given, targets)
+  for name in pairs(type(given) == "table" and given or {}) do
+    if not (targets and targets[name]) then
+      fail("bnn.predict: tolerance: expected %s, got an entry '%s'",
+        targets and "the names of targets" or "a number", tostring(name))
+    end
+  end
+end
+
+-- The tolerances of all heads.
+local function tolerances_of(opts, likelihood)
+  check_tolerance_names(opts.tolerance, likelihood.targets)
+  local list, names = prediction_result.likelihoods(likelihood)
+  local tolerances = {}
+  for h in ipairs(list) do
+    tolerances[h] = tolerance_of(opts.tolerance, names and names[h], opts.classes[h])
+  end
+  return tolerances
+end
+
 -- num_samples= and what goes with "auto", in place.
-local function check_samples(opts, model)
+local function check_samples(opts, model, likelihood)
   local samples = opts.num_samples
   if samples ~= "auto" then
     for _, name in ipairs{"tolerance", "max_samples"} do
@@ -85,10 +124,7 @@ local function check_samples(opts, model)
   local support = support_of(model, opts)
   local most = support and support > 1 and support or MOST -- a point may have noise of its own
   opts.max_samples = math.min(opts.max_samples or MAX_SAMPLES, most)
-  opts.tolerance = opts.tolerance or opts.classes and TOLERANCE
-  if opts.tolerance then return end
-  fail("bnn.predict: tolerance: expected the largest acceptable standard error of the mean "
-    .. 'for num_samples = "auto", in the units of the prediction, got nothing')
+  opts.tolerances = tolerances_of(opts, likelihood)
 end
 
 -- prediction -> what a call that adds to it needs, {sums=, net=, likelihood=, train=, ...}.
@@ -135,12 +171,13 @@ end
 -- the last digits may differ: in OpenBLAS's AVX2 kernels (not in those for AVX-512) a result
 -- depends on the row's place in the product.
 -- @param model an objective, or a table {net=, posterior= or params=, likelihood=}
--- @param x tensor [n, ...] or part of a data set; uint8 images are divided by 255
+-- @param x tensor [n, ...], tensors by name or part of a data set; uint8 images are divided by 255
 -- @param opts table:
 --   num_samples number of networks, default 100 (1 for point estimates, all members of an
 --               ensemble); or "auto": until the standard error of every mean over networks, sd /
 --               sqrt(num_samples) with ddof 1, is at most tolerance, checked every 16 samples
---   tolerance   for "auto"; default 0.02 for classes, required for other predictions
+--   tolerance   for "auto"; default 0.02 for classes, required for other predictions. Of several
+--               targets one number for all, or a table by target
 --   max_samples for "auto"; default 1000: the largest number of samples
 --   key         the key of the draws; required
 --   train       true keeps dropout on; default false, true of bnn.posterior.mc_dropout
@@ -170,7 +207,8 @@ end
 --   draws       [samples, n, w] of each network, and draws_std, its noise's, of a likelihood of
 --               numbers that have a variance; with draws = true
 --   and numbers: num_samples, the number of samples; with "auto" standard_error, the largest one,
---   and reached, whether it is within the tolerance (never if a prediction is NaN)
+--   and reached, whether it is within the tolerance (never if a prediction is NaN).
+--   Of targets by name it is a table of such predictions, p.class.mean, p.age.std, made in one pass
 -- Raises if the model lacks a network or a likelihood, for draws with `previous`, or if that came
 -- from a different call.
 function M.predict(model, x, opts)
@@ -179,22 +217,25 @@ function M.predict(model, x, opts)
   local rows = check_rows(x, "bnn.predict")
   classes.check_same("bnn.predict", model, x)
   local likelihood = likelihoods.resolve(model.likelihood)
-  opts.classes = likelihood.classes and not likelihood.variance or false
+  opts.classes = {}
+  for h, own in ipairs((prediction_result.likelihoods(likelihood))) do
+    opts.classes[h] = own.classes and not own.variance or false
+  end
   if opts.previous and opts.draws then
     fail "bnn.predict: draws: expected none with previous=, whose draws were not kept"
   end
   if opts.previous then check_previous(opts, model) end
   if opts.train == nil then opts.train = keeps_dropout("bnn.predict", model) end
-  check_samples(opts, model)
+  check_samples(opts, model, likelihood)
   local what = "predict" .. (opts.train and "+" or "")
   local averaged = prediction_result.averaged(model, likelihood, opts.train)
-  local sums, shape = prediction_sums.run(model, what, {x = rows}, averaged, opts)
-  local result = prediction_result.of(sums, likelihood, opts, shape)
+  local sums, shapes = prediction_sums.run(model, what, {x = rows}, averaged, opts)
+  local result = prediction_result.of(sums, likelihood, opts, shapes)
   if opts.draws then
     prediction_result.add_draws(result, likelihood, function(s)
       local one = {num_samples = 1, first = s, key = opts.key, chunk = opts.chunk, progress = false,
                    classes = opts.classes, train = opts.train}
-      return prediction_sums.run(model, what, {x = rows}, averaged, one)
+      return (prediction_sums.run(model, what, {x = rows}, averaged, one))
     end, opts.first or 1)
   end
   carried[result] = {
@@ -223,12 +264,13 @@ function M.log_likelihood(model, data, opts)
   local likelihood = likelihoods.resolve(model.likelihood)
   classes.check_same("bnn.log_likelihood", model, data)
   local y = classes.targets("bnn.log_likelihood", likelihood, data.y)
-  local source = {x = data.x:contiguous(), y = y and y:contiguous()}
+  local source = {x = named_tensors.map(data.x, contiguous),
+                  y = named_tensors.map(y, contiguous)}
   local train = keeps_dropout("bnn.log_likelihood", model)
   opts.train = train
   local function log_prob(params, batch, key)
     local output = trace_model.prediction(model.net, params, batch.x, key, train)
-    return likelihood.log_prob(output, batch.y)
+    return {{(likelihood.log_prob(output, batch.y))}}
   end
   local mean = prediction_sums.run(model, "log_likelihood", source, log_prob, opts):moments()
   return mean:mean():item()

@@ -3,10 +3,11 @@ local core = require "bnn.core"
 local describe = require "bnn.base.describe"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local renamed = require "bnn.base.renamed"
-local shapes = require "bnn.base.shapes"
+local shape_texts = require "bnn.base.shapes"
 local trace_model = require "bnn.autodiff.trace_model"
 
 local M = {}
@@ -21,25 +22,46 @@ local function check_rows_of(value, name, output, n)
   end
   if value:dim() == 0 or value:size(1) ~= n then
     fail("bnn.predict: %s: expected a row for each of %d examples, got %s", name, n,
-      shapes.text(value))
+      shape_texts.text(value))
   end
   return value
 end
 
---- Returns the function that predictions average over networks. Its first result gets a mean and a
--- standard deviation; an optional second one gets a mean only: the logits of classes, or the noise
+-- What a likelihood predicts of an output for n examples, a head: its first value gets a mean and a
+-- standard deviation, an optional second one a mean only: the logits of classes, or the noise
 -- variance that the network predicts.
+local function head_of(likelihood, output, n)
+  local value = likelihood.predict and likelihood.predict(output) or output
+  check_rows_of(value, "predict", output, n)
+  if options.accept(likelihood.variance, "function") then
+    return {value, likelihood.variance(output):reshape(n, n > 0 and value:numel() // n or 0)}
+  end
+  if not (likelihood.classes and likelihood.logits) then return {value} end
+  return {value, check_rows_of(likelihood.logits(output), "logits", output, n)}
+end
+
+--- The likelihoods of a model's heads, one or, by the names of its targets, several; and these
+-- names, nil of one.
+function M.likelihoods(likelihood)
+  if not likelihood.targets then return {likelihood} end
+  local names, list = options.sorted_names(likelihood.targets), {}
+  for i, name in ipairs(names) do list[i] = likelihood.targets[name] end
+  return list, names
+end
+
+--- Returns the function that predictions average over networks: function(params, batch, key) -> the
+-- heads.
 function M.averaged(model, likelihood, train)
+  local list, names = M.likelihoods(likelihood)
   return function(params, batch, key)
-    local n = batch.x:size(1)
+    local n = named_tensors.rows(batch.x)
     local output = trace_model.prediction(model.net, params, batch.x, key, train)
-    local value = likelihood.predict and likelihood.predict(output) or output
-    check_rows_of(value, "predict", output, n)
-    if options.accept(likelihood.variance, "function") then
-      return value, likelihood.variance(output):reshape(n, n > 0 and value:numel() // n or 0)
+    local heads = {}
+    for i, own in ipairs(list) do
+      local its = names and likelihood.output_of(output, names[i]) or output
+      heads[i] = head_of(own, its, n)
     end
-    if not (likelihood.classes and likelihood.logits) then return value end
-    return value, check_rows_of(likelihood.logits(output), "logits", output, n)
+    return heads
   end
 end
 
@@ -49,7 +71,7 @@ local function of_positions(x, like)
 end
 
 -- Where the mean of a row is not a number there is no class either: -1, which no label is.
-local function add_classes(result, sums, like)
+local function add_classes(result, sums, head, like)
   local mean, std = of_positions(result.mean, like), of_positions(result.std, like)
   result.mean, result.std = mean, std
   local best = mean:argmax(-1) -- [n], or [n, t] of sequences
@@ -60,7 +82,7 @@ local function add_classes(result, sums, like)
   local is_number = result.probability:eq(result.probability)
   result.class = core.ops.where(is_number, best:real() - 1, -1):to("i32")
   result.class_std = std:gather(at, -1):reshape(shape)
-  local scores = sums:scores()
+  local scores = sums:scores(head)
   if mean:dim() > 2 then scores.variation_ratio, scores.energy = nil, nil end -- of one choice only
   for name, score in pairs(scores) do result[name] = score end
 end
@@ -72,11 +94,11 @@ local function add_noise(result, variance)
 end
 
 -- Sums of one sample: what it says, and the variance of its noise, or nil.
-local function draw_of(sums, likelihood)
-  local mean = sums:moments()
+local function draw_of(sums, head, likelihood)
+  local mean = sums:moments(head)
   local variance = likelihood.variance or likelihood.sigma and likelihood.sigma ^ 2
   if type(variance) == "number" then variance = core.full(mean:shape(), variance) end
-  return mean, type(variance) == "function" and sums:extra() or variance
+  return mean, type(variance) == "function" and sums:extra(head) or variance
 end
 
 -- A tensor [1, ...] of one [...].
@@ -86,40 +108,61 @@ local function as_row(x)
   return x:reshape(shape)
 end
 
---- Adds what each network says: draws [samples, n, w], and draws_std.
--- @param run function(s) -> the runtime's prediction of sample s alone
--- @param first integer: the first sample
-function M.add_draws(result, likelihood, run, first)
+-- Adds to the result of a head what each of the samples' sums says.
+local function add_draws(result, head, likelihood, samples)
   local draws, stds = {}, {}
-  for i = 1, result.num_samples do
-    local mean, variance = draw_of(run(first + i - 1), likelihood)
+  for i, sums in ipairs(samples) do
+    local mean, variance = draw_of(sums, head, likelihood)
     draws[i], stds[i] = as_row(mean), variance and as_row(variance:sqrt()) or nil
   end
   result.draws = parameters.concat(draws, 1)
   if stds[1] then result.draws_std = parameters.concat(stds, 1) end
 end
 
+--- Adds what each network says: draws [samples, n, w], and draws_std.
+-- @param result prediction, as `of` made it
+-- @param run function(s) -> the runtime's prediction of sample s alone
+-- @param first integer: the first sample
+function M.add_draws(result, likelihood, run, first)
+  local samples = {}
+  for i = 1, result.num_samples do samples[i] = run(first + i - 1) end
+  local list, names = M.likelihoods(likelihood)
+  for h, own in ipairs(list) do
+    add_draws(names and result[names[h]] or result, h, own, samples)
+  end
+end
+
 -- The old name of a field.
 renamed.functions(describe.as("prediction", {}), "prediction", {samples = "num_samples"})
 
---- Makes the prediction that bnn.predict returns from running sums.
--- @param sums the runtime's prediction
--- @param opts table: classes=, num_samples=, tolerance=
--- @param shape list: that of the likelihood's prediction, of some number of rows
-function M.of(sums, likelihood, opts, shape)
-  local mean, std = sums:moments()
+-- The prediction of a head.
+local function result_of(sums, head, likelihood, opts, shape)
+  local mean, std = sums:moments(head)
   local result = {mean = mean, std = std, num_samples = sums:samples()}
-  if opts.classes then add_classes(result, sums, shape) end
+  if opts.classes[head] then add_classes(result, sums, head, shape) end
   local variance = likelihood.variance or likelihood.sigma and likelihood.sigma ^ 2
   if type(variance) == "number" then
     add_noise(result, core.full(std:shape(), variance))
   elseif variance then
-    add_noise(result, sums:extra())
+    add_noise(result, sums:extra(head))
   end
   if opts.num_samples == "auto" then
-    result.standard_error = sums:standard_error()
-    result.reached = result.standard_error <= opts.tolerance
+    result.standard_error = sums:standard_error(head)
+    result.reached = result.standard_error <= opts.tolerances[head]
   end
+  return describe.as("prediction", result)
+end
+
+--- Makes the prediction that bnn.predict returns from running sums: of several targets a table of
+-- such by name.
+-- @param sums the runtime's prediction
+-- @param opts table: classes= and tolerances= by head, num_samples=
+-- @param shapes list: those of the heads' predictions, of some number of rows
+function M.of(sums, likelihood, opts, shapes)
+  local list, names = M.likelihoods(likelihood)
+  if not names then return result_of(sums, 1, likelihood, opts, shapes[1]) end
+  local result = {num_samples = sums:samples()}
+  for h, own in ipairs(list) do result[names[h]] = result_of(sums, h, own, opts, shapes[h]) end
   return describe.as("prediction", result)
 end
 

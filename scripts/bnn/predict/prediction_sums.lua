@@ -5,6 +5,7 @@
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local lru_cache = require "bnn.base.lru_cache"
+local named_tensors = require "bnn.params.named_tensors"
 local progress = require "bnn.base.progress"
 local posteriors = require "bnn.posterior.posterior_class"
 local refusal = require "bnn.base.refusal"
@@ -42,25 +43,40 @@ local function programs_of(model)
   return known.made
 end
 
-local function program_for(model, what, source, f, chunk)
+-- The outputs of a program of heads {value, extra or nil}; and each head as the runtime takes it,
+-- with the shape of its value.
+local function outputs_of(heads, are_classes)
+  local outputs, list = {}, {}
+  for i, head in ipairs(heads) do
+    outputs[#outputs + 1] = head[1]
+    list[i] = {output = #outputs - 1, classes = are_classes[i] or false, shape = head[1]:shape()}
+    if head[2] then
+      outputs[#outputs + 1] = head[2]
+      list[i].extra = #outputs - 1
+    end
+  end
+  return outputs, list
+end
+
+local function program_for(model, what, source, f, opts)
   local known = programs_of(model)
-  local rows = source.x:size(1)
+  local rows, chunk = named_tensors.rows(source.x), opts.chunk
   local n = chunk or math.min(rows, CHUNK)
   local name = what .. ":" .. trace_model.shape_key(source, n)
   local made = known:get(name)
   if made then return made end
-  local shape
+  local heads
   local function outputs(params, batch, key)
-    local values = {f(params, batch, key)}
-    shape = values[1]:shape()
-    return values
+    local list
+    list, heads = outputs_of(f(params, batch, key), opts.classes or {})
+    return list
   end
   local program, nodes = trace_model.model(model, source, n, outputs, {})
   if not program:info().has_rows and rows ~= n then
     name = what .. ":" .. trace_model.shape_key(source, rows) -- an op mixes rows: all at once
     program, nodes = trace_model.model(model, source, rows, outputs, {})
   end
-  return known:put(name, {program = program, nodes = nodes, shape = shape})
+  return known:put(name, {program = program, nodes = nodes, heads = heads})
 end
 
 -- Samples are added in pieces of a tenth of a second or more, so that progress can be shown; the
@@ -78,24 +94,31 @@ local function add_in_pieces(add, samples, bar)
   end
 end
 
+-- Whether the standard error of a head is above its tolerance; a NaN is not: no sample mends it.
+local function is_over(sums, tolerances)
+  for h, tolerance in ipairs(tolerances) do
+    if sums:standard_error(h) > tolerance then return true end
+  end
+  return false
+end
+
 -- Adds samples until the standard error is small enough or not a number, or there are max_samples.
 -- It is looked at for numbers of samples that do not depend on where an earlier call ended.
 local function add_until_sure(sums, add, opts, bar)
   while true do
     local n = sums:samples()
     if n >= opts.max_samples then return end
-    if n > 0 and n % LOOK == 0 then
-      local is_over = sums:standard_error() > opts.tolerance -- a NaN is not: no sample mends it
-      if not is_over then return end
-    end
+    if n > 0 and n % LOOK == 0 and not is_over(sums, opts.tolerances) then return end
     add(math.min(LOOK - n % LOOK, opts.max_samples - n))
     bar:update(sums:samples())
   end
 end
 
 -- No samples yet, or a copy of those so far, which are to be of the same call.
-local function start(program, source, call, opts)
-  if not opts.sums then return core.prediction(program, source.x:size(1), opts.classes or false) end
+local function start(made, source, call, opts)
+  if not opts.sums then
+    return core.prediction(made.program, named_tensors.rows(source.x), made.heads)
+  end
   local ok, fault = opts.sums:check(table.unpack(call, 1, 5))
   if not ok then fail("bnn.predict: previous: %s", fault) end
   return opts.sums:clone()
@@ -111,23 +134,25 @@ end
 --- Computes the running sums of f(params, batch, key) over sampled networks.
 -- @param model table: posterior or params
 -- @param what string: what the function computes, which identifies its cached program
--- @param source table: x, y, contiguous
--- @param f function(params, batch, key) -> tensor [n, k] [, tensor [n, l], which gets a mean only]
--- @param opts table: key=, num_samples= (a number, or "auto" with tolerance=, max_samples=),
---   first=1, chunk=, classes=, progress=, sums= (the samples so far), train= (whether dropout is
---   on in f)
--- @return the runtime's prediction, and the shape of f's tensor, of some number of rows
+-- @param source table: x, y, tensors or named ones, contiguous
+-- @param f function(params, batch, key) -> list of heads {tensor [n, k], tensor [n, l] which gets a
+--   mean only, or nil}
+-- @param opts table: key=, num_samples= (a number, or "auto" with tolerances= by head,
+--   max_samples=), first=1, chunk=, classes= (by head, whether it is of classes), progress=, sums=
+--   (the samples so far), train= (whether dropout is on in f)
+-- @return the runtime's prediction, and the shapes of the heads' tensors, of some number of rows
 function M.run(model, what, source, f, opts)
   local name = what:gsub("%+$", "")
   local posterior = posteriors.of_model(name, model)
-  local made = program_for(model, what, source, f, opts.chunk)
+  local made = program_for(model, what, source, f, opts)
   if opts.train and posterior:keeps_dropout() then check_noise(name, posterior, made) end
-  local spec = {x = made.nodes.x, y = made.nodes.y, key = made.nodes.key, first = opts.first}
-  local call = table.pack(made.program, spec, posterior.core, opts.key, source.x, source.y)
-  local sums = start(made.program, source, call, opts)
+  local spec = {feeds = made.nodes.feeds, key = made.nodes.key, first = opts.first}
+  local tensors = named_tensors.sources(source)
+  local call = table.pack(made.program, spec, posterior.core, opts.key, tensors)
+  local sums = start(made, source, call, opts)
   local function add(samples)
     spec.samples = samples
-    local ok, fault = sums:add(table.unpack(call, 1, 6))
+    local ok, fault = sums:add(table.unpack(call, 1, 5))
     if not ok then refusal.assert_or_exit(nil, name .. ": " .. fault) end
   end
   local is_auto = opts.num_samples == "auto"
@@ -137,11 +162,13 @@ function M.run(model, what, source, f, opts)
   })
   if is_auto then add_until_sure(sums, add, opts, bar) end
   if not is_auto then add_in_pieces(add, opts.num_samples, bar) end
-  return sums, made.shape
+  local shapes = {}
+  for h, head in ipairs(made.heads) do shapes[h] = head.shape end
+  return sums, shapes
 end
 
 --- Computes a function's results for each example under one draw of the weights.
--- @param model, what, source, f as for run
+-- @param model, what, source, f as for run; f gives one head
 -- @param opts table: key=
 -- @return tensor [n, k]
 function M.once(model, what, source, f, opts)

@@ -2,6 +2,7 @@
 -- says, on a screen at most.
 local core = require "bnn.core"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local net = require "bnn.nn.base.net"
 local number = require "bnn.base.number"
 local param_samples = require "bnn.params.param_samples"
@@ -185,10 +186,12 @@ end
 -- ---- data ----
 
 local function part_text(part)
-  local rows = {{"x", tensor_field(part.x)}}
-  if part.y then rows[2] = {"y", tensor_field(part.y)} end
+  local rows = {}
+  local function add(tensor, name) rows[#rows + 1] = {name, tensor_field(tensor)} end
+  named_tensors.each("x", part.x, add)
+  named_tensors.each("y", part.y, add)
   if part.names then rows[#rows + 1] = {"names", list_text(part.names)} end
-  if part.classes then rows[#rows + 1] = {"classes", list_text(part.classes)} end
+  if part.classes then rows[#rows + 1] = {"classes", field_text(part.classes)} end
   if part.origin then rows[#rows + 1] = {"origin", part.origin} end
   return rows_text(tostring(part), rows)
 end

@@ -2,6 +2,7 @@
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local folders = require "bnn.base.folders"
+local named_tensors = require "bnn.params.named_tensors"
 local run_folder = require "bnn.records.run_folder"
 local strings = require "bnn.base.strings"
 
@@ -110,9 +111,11 @@ local HASHED_MAX = 64 << 20 -- bytes of a file of data that is hashed whole
 local function new_part_facts(part)
   local about = {size = part.size, origin = type(part.origin) == "string" and part.origin or nil}
   local h
-  for _, name in ipairs{"x", "y", "weight"} do
-    local ok, next_h = fail.try(core.fingerprint, part[name], h)
-    if ok and part[name] ~= nil then h = next_h end
+  for _, role in ipairs{"x", "y", "weight"} do
+    named_tensors.each(role, part[role], function(tensor)
+      local ok, next_h = fail.try(core.fingerprint, tensor, h)
+      if ok then h = next_h end
+    end)
   end
   about.fingerprint = h and ("%016x"):format(h)
   local file <close> = about.origin and io.open(about.origin, "rb")

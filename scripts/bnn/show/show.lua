@@ -3,6 +3,7 @@ local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local figure_screen = require "bnn.plot.canvas.figure_screen"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local picture_values = require "bnn.show.picture_values"
@@ -140,8 +141,10 @@ local SAMPLE = 20 -- examples of a data set
 
 -- A part with one number to an example is points; with images it is the first of them.
 local function draw_part(part, opts, names)
-  local d = part.x:dim()
-  if part.y and part.x:numel() == part.size and part.y:numel() == part.size then
+  named_tensors.single(WHAT .. ": x", part.x)
+  local d, one = part.x:dim(), named_tensors.first(part.y)
+  if part.y and part.x:numel() == part.size and one:numel() == part.size then
+    named_tensors.single(WHAT .. ": y", part.y)
     return draw_curves({{
       x = plot_columns.column(WHAT, "x", part.x), y = plot_columns.column(WHAT, "y", part.y),
       style = "points",
@@ -154,7 +157,8 @@ local function draw_part(part, opts, names)
   opts = options.check(WHAT, opts, spec_of(images_spec))
   local n = math.min(opts.count or SAMPLE, part.size)
   opts.names = opts.names or part.classes or names
-  opts.labels = opts.labels or part.y and part.y:dim() == 1 and part.y:narrow(1, 1, n) or nil
+  local has_labels = part.y and not named_tensors.is_named(part.y) and part.y:dim() == 1
+  opts.labels = opts.labels or has_labels and part.y:narrow(1, 1, n) or nil
   return draw_images(part.x:narrow(1, 1, n), opts)
 end
 
@@ -165,7 +169,7 @@ local function draw_data(x, opts)
 end
 
 local function draw_batch(x, opts)
-  return draw_part({x = x.x, y = x.y, size = x.x:size(1)}, opts)
+  return draw_part({x = x.x, y = x.y, size = named_tensors.rows(x.x)}, opts)
 end
 
 local prediction_spec = spec_of(images_spec)

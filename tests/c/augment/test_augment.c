@@ -9,6 +9,8 @@
 
 enum { H = 3, W = 4, PIXELS = H * W, N = 64 };
 
+static const bnn_feeds feeds = {2, {{"x", BNN_FEED_X, 0}, {"y", BNN_FEED_Y, 1}}};
+
 static bnn_augment *augment_of(const bnn_augment_item *items, size_t n, size_t classes) {
   bnn_augment *a = NULL;
   ck_succeeds(bnn_augment_new(&a, items, n, classes, &err));
@@ -205,7 +207,7 @@ END_TEST
 static bnn_real *gathered(const bnn_batch *batch, size_t width, size_t block) {
   bnn_real *out = malloc(batch->count * width * sizeof *out);
   for (size_t from = 0; from < batch->count; from += block)
-    bnn_batch_gather(out + from * width, BNN_REAL, batch->x, batch, from,
+    bnn_batch_gather(out + from * width, BNN_REAL, batch, 0, from,
                      from + block > batch->count ? batch->count - from : block);
   return out;
 }
@@ -216,8 +218,11 @@ START_TEST(rows_are_a_function_of_the_key_and_their_place) {
                                     item("noise", 0.1), item("mixup", 1)};
   bnn_augment *a = augment_of(items, 5, 0);
   bnn_tensor *x = images(_i == 0 ? BNN_U8 : BNN_REAL, N);
-  bnn_batch batch = {.x = x, .count = N, .augment = a, .augment_key = bnn_key_new(5)};
-  ck_succeeds(bnn_batch_check_rows(&batch, &err));
+  bnn_batch batch = {.data = bnn_sources_of(x, NULL, NULL),
+                     .count = N,
+                     .augment = a,
+                     .augment_key = bnn_key_new(5)};
+  ck_succeeds(bnn_batch_check_rows(&batch, &feeds, &err));
   bnn_real *whole = gathered(&batch, PIXELS, N), *blocks = gathered(&batch, PIXELS, 5);
   ck_assert_mem_eq(whole, blocks, N * PIXELS * sizeof *whole);
   batch.augment_key = bnn_key_new(6);
@@ -234,7 +239,10 @@ START_TEST(channels_of_an_image_move_as_one) {
   bnn_augment *a = augment_of(items, 2, 0);
   bnn_tensor *x = tensor_of(BNN_REAL, DIMS(N, 2, H, W), NULL);
   for (size_t i = 0; i < x->size; i++) bnn_tensor_set(x, i, (double)(i % PIXELS + 1));
-  const bnn_batch batch = {.x = x, .count = N, .augment = a, .augment_key = bnn_key_new(5)};
+  const bnn_batch batch = {.data = bnn_sources_of(x, NULL, NULL),
+                           .count = N,
+                           .augment = a,
+                           .augment_key = bnn_key_new(5)};
   bnn_real *out = gathered(&batch, (size_t)2 * PIXELS, N);
   for (size_t i = 0; i < N; i++)
     ck_assert_mem_eq(out + 2 * i * PIXELS, out + (2 * i + 1) * PIXELS, PIXELS * sizeof *out);
@@ -251,10 +259,14 @@ START_TEST(mixed_rows_and_targets_agree) {
   bnn_tensor *x = tensor_of(BNN_REAL, DIMS(N, 5), NULL), *y = tensor_of(BNN_I32, DIMS(N), NULL);
   for (size_t i = 0; i < x->size; i++) bnn_tensor_set(x, i, (double)(i / 5));
   for (size_t i = 0; i < N; i++) bnn_tensor_set(y, i, (double)i);
-  const bnn_batch batch = {.x = x, .y = y, .count = N, .augment = a, .augment_key = bnn_key_new(7)};
-  ck_succeeds(bnn_batch_check_rows(&batch, &err));
+  const bnn_batch batch = {.data = bnn_sources_of(x, y, NULL),
+                           .mixed = 1,
+                           .count = N,
+                           .augment = a,
+                           .augment_key = bnn_key_new(7)};
+  ck_succeeds(bnn_batch_check_rows(&batch, &feeds, &err));
   bnn_real *out = gathered(&batch, 5, N), *shares = malloc(sizeof *shares * N * N);
-  bnn_batch_gather(shares, BNN_REAL, y, &batch, 0, N);
+  bnn_batch_gather(shares, BNN_REAL, &batch, 1, 0, N);
   size_t taken[N] = {0};
   for (size_t i = 0; i < N; i++) {
     const size_t other = bnn_augment_partner(a, batch.augment_key, i, N);
@@ -277,16 +289,54 @@ START_TEST(mixed_rows_and_targets_agree) {
 }
 END_TEST
 
+/* With shares s of the inputs, s w / W of the targets, and W = s w + (1 - s) w': W times the targets'
+ * shares are what either example's weight has of it. */
+START_TEST(weights_are_mixed_with_their_targets) {
+  const bnn_augment_item items[] = {item("mixup", 1)};
+  bnn_augment *a = augment_of(items, 1, N);
+  bnn_tensor *x = tensor_of(BNN_REAL, DIMS(N, 5), NULL), *y = tensor_of(BNN_I32, DIMS(N), NULL),
+             *w = tensor_of(BNN_REAL, DIMS(N), NULL);
+  for (size_t i = 0; i < N; i++) bnn_tensor_set(y, i, (double)i), bnn_tensor_set(w, i, i % 3);
+  const bnn_batch batch = {.data = bnn_sources_of(x, y, w),
+                           .mixed = 1,
+                           .weights = 2,
+                           .count = N,
+                           .augment = a,
+                           .augment_key = bnn_key_new(7)};
+  ck_succeeds(bnn_batch_check_rows(&batch, &feeds, &err));
+  bnn_real *shares = malloc(sizeof *shares * N * N), *weight = malloc(sizeof *weight * N);
+  bnn_batch_gather(shares, BNN_REAL, &batch, 1, 0, N);
+  bnn_batch_gather(weight, BNN_REAL, &batch, 2, 0, N);
+  for (size_t i = 0; i < N; i++) {
+    const size_t j = bnn_augment_partner(a, batch.augment_key, i, N);
+    const bnn_augment_example own = {i, i}, other = {j, j};
+    const double s = bnn_augment_share(a, batch.augment_key, own, other);
+    const double of_own = s * (double)(i % 3), of_other = (1 - s) * (double)(j % 3);
+    ck_assert_double_eq_tol((double)weight[i], of_own + of_other, 1e-5);
+    ck_assert_double_eq_tol((double)(weight[i] * shares[i * N + i]), of_own, 1e-5);
+    ck_assert_double_eq_tol((double)(weight[i] * shares[i * N + j]), of_other, 1e-5);
+    ck_assert_double_eq_tol((double)(shares[i * N + i] + shares[i * N + j]), 1, 1e-5);
+  }
+  free(shares), free(weight);
+  bnn_tensor_unref(x), bnn_tensor_unref(y), bnn_tensor_unref(w);
+  bnn_augment_free(a);
+}
+END_TEST
+
 START_TEST(a_batch_of_one_is_not_mixed) {
   const bnn_augment_item items[] = {item("mixup", 1)};
   bnn_augment *a = augment_of(items, 1, 2);
   bnn_tensor *x = tensor_of(BNN_REAL, DIMS(1, 2), VALUES(3, 4)),
              *y = tensor_of(BNN_I32, DIMS(1), VALUES(1));
-  const bnn_batch batch = {.x = x, .y = y, .count = 1, .augment = a, .augment_key = bnn_key_new(7)};
+  const bnn_batch batch = {.data = bnn_sources_of(x, y, NULL),
+                           .mixed = 1,
+                           .count = 1,
+                           .augment = a,
+                           .augment_key = bnn_key_new(7)};
   bnn_real out[2];
-  bnn_batch_gather(out, BNN_REAL, x, &batch, 0, 1);
+  bnn_batch_gather(out, BNN_REAL, &batch, 0, 0, 1);
   ck_assert(out[0] == 3 && out[1] == 4);
-  bnn_batch_gather(out, BNN_REAL, y, &batch, 0, 1);
+  bnn_batch_gather(out, BNN_REAL, &batch, 1, 0, 1);
   ck_assert(out[0] == 0 && out[1] == 1);
   bnn_tensor_unref(x);
   bnn_tensor_unref(y);
@@ -330,10 +380,12 @@ START_TEST(tensors_that_cannot_be_augmented_are_refused) {
   ck_refuses(bnn_augment_check(mix, rows, bytes, &err), BNN_ETYPE, "y: expected labels i32");
   ck_refuses(bnn_augment_check(mix, rows, tokens, &err), BNN_ESHAPE, "expected labels [n]");
   ck_refuses(bnn_augment_check(no_classes, rows, labels, &err), BNN_ERANGE, "number of classes");
-  const bnn_batch batch = {.x = rows, .y = labels, .count = 2, .augment = mix};
-  ck_refuses(bnn_batch_check_rows(&batch, &err), BNN_ERANGE, "label 3 is outside 0..2");
+  const bnn_batch batch = {
+      .data = bnn_sources_of(rows, labels, NULL), .mixed = 1, .count = 2, .augment = mix};
+  ck_refuses(bnn_batch_check_rows(&batch, &feeds, &err), BNN_ERANGE, "label 3 is outside 0..2");
   bnn_shape want = bnn_shape_of(rows);
-  ck_refuses(bnn_batch_check_y(&batch, &want, &err), BNN_ESHAPE, "3 mixed targets a row");
+  ck_refuses(bnn_batch_check_source(&batch, 1, &want, "y", &err), BNN_ESHAPE,
+             "3 mixed targets a row");
   bnn_tensor *all[] = {rows, tokens, labels, bytes};
   for (int i = 0; i < 4; i++) bnn_tensor_unref(all[i]);
   bnn_augment_free(move), bnn_augment_free(mix), bnn_augment_free(no_classes);
@@ -366,6 +418,7 @@ static void add_tests(TCase *tests) {
   tcase_add_loop_test(tests, rows_are_a_function_of_the_key_and_their_place, 0, 2);
   tcase_add_test(tests, channels_of_an_image_move_as_one);
   tcase_add_test(tests, mixed_rows_and_targets_agree);
+  tcase_add_test(tests, weights_are_mixed_with_their_targets);
   tcase_add_test(tests, a_batch_of_one_is_not_mixed);
   tcase_add_test(tests, lists_out_of_order_or_range_are_refused);
   tcase_add_test(tests, tensors_that_cannot_be_augmented_are_refused);

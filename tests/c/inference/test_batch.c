@@ -7,22 +7,25 @@
 
 enum { N = 5, WIDTH = 6 };
 
-/* Rows [from, from + n) of the batch as a tensor of `dtype`, [n, ...] as the source. */
-static bnn_tensor *gathered(bnn_dtype dtype, const bnn_tensor *source, const bnn_batch *batch,
-                            size_t from, size_t n) {
+static const bnn_feeds feeds = {
+    3, {{"x", BNN_FEED_X, 0}, {"y", BNN_FEED_Y, 1}, {"weight", BNN_FEED_WEIGHT, 2}}};
+
+/* Rows [from, from + n) of the first source as a tensor of `dtype`, [n, ...] as the source. */
+static bnn_tensor *gathered(bnn_dtype dtype, const bnn_batch *batch, size_t from, size_t n) {
+  const bnn_tensor *source = batch->data.tensor[0];
   size_t dim[BNN_RANK_MAX];
   memcpy(dim, source->dim, sizeof dim);
   dim[0] = n;
   bnn_tensor *out = tensor_of(dtype, source->rank, dim, NULL);
-  bnn_batch_gather(out->data, dtype, source, batch, from, n);
+  bnn_batch_gather(out->data, dtype, batch, 0, from, n);
   return out;
 }
 
 /* Every byte, correctly rounded. */
 START_TEST(a_byte_becomes_its_255th_part) {
   bnn_tensor *x = tensor_of(BNN_U8, DIMS(2, 128), NULL);
-  bnn_batch batch = {.x = x, .count = 2};
-  bnn_tensor *y = gathered(BNN_REAL, x, &batch, 0, 2);
+  bnn_batch batch = {.data = bnn_sources_of(x, NULL, NULL), .count = 2};
+  bnn_tensor *y = gathered(BNN_REAL, &batch, 0, 2);
   for (int i = 0; i < 256; i++)
     ck_assert_msg(bnn_tensor_real(y)[i] == (bnn_real)(i / 255.0), "byte %d", i);
   bnn_tensor_unref(x);
@@ -34,8 +37,8 @@ START_TEST(other_types_are_copied_as_they_are) {
   static const bnn_dtype dtype[] = {BNN_REAL, BNN_I32, BNN_I64, BNN_U64, BNN_U8};
   for (size_t k = 0; k < sizeof dtype / sizeof *dtype; k++) {
     bnn_tensor *x = tensor_of(dtype[k], DIMS(3, 2), VALUES(9, 1, 250, 3, 7, 200));
-    bnn_batch batch = {.x = x, .from = 1, .count = 2};
-    bnn_tensor *y = gathered(dtype[k], x, &batch, 0, 2);
+    bnn_batch batch = {.data = bnn_sources_of(x, NULL, NULL), .from = 1, .count = 2};
+    bnn_tensor *y = gathered(dtype[k], &batch, 0, 2);
     ck_tensor(y, dtype[k], DIMS(2, 2), VALUES(250, 3, 7, 200));
     bnn_tensor_unref(x);
     bnn_tensor_unref(y);
@@ -69,10 +72,12 @@ START_TEST(rows_come_in_the_order_of_a_permutation) {
   const bnn_dtype dtype = _i ? BNN_I32 : BNN_U8;
   bnn_tensor *x = numbered_rows(dtype);
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
-    bnn_batch batch = {
-        .x = x, .rows = row[k].rows, .from = row[k].batch_from, .count = row[k].batch_count};
-    ck_succeeds(bnn_batch_check_rows(&batch, &err));
-    bnn_tensor *y = gathered(dtype, x, &batch, row[k].from, row[k].n);
+    bnn_batch batch = {.data = bnn_sources_of(x, NULL, NULL),
+                       .rows = row[k].rows,
+                       .from = row[k].batch_from,
+                       .count = row[k].batch_count};
+    ck_succeeds(bnn_batch_check_rows(&batch, &feeds, &err));
+    bnn_tensor *y = gathered(dtype, &batch, row[k].from, row[k].n);
     for (size_t i = 0; i < row[k].n * WIDTH; i++)
       ck_assert_msg(bnn_tensor_get(y, i) == row[k].want[i / WIDTH], "row %zu, element %zu", k, i);
     bnn_tensor_unref(y);
@@ -84,9 +89,9 @@ END_TEST
 START_TEST(gathering_writes_its_rows_only) {
   bnn_tensor *x = numbered_rows(BNN_U8);
   bnn_real out[4 * WIDTH];
-  bnn_batch batch = {.x = x, .count = N};
+  bnn_batch batch = {.data = bnn_sources_of(x, NULL, NULL), .count = N};
   for (int i = 0; i < 4 * WIDTH; i++) out[i] = -1;
-  bnn_batch_gather(out + WIDTH, BNN_REAL, x, &batch, 3, 2);
+  bnn_batch_gather(out + WIDTH, BNN_REAL, &batch, 0, 3, 2);
   for (int i = 0; i < 4 * WIDTH; i++) ck_assert((out[i] == -1) == (i < WIDTH || i >= 3 * WIDTH));
   bnn_tensor_unref(x);
 }
@@ -170,20 +175,57 @@ START_TEST(rows_that_x_does_not_have_are_refused) {
   };
   bnn_tensor *x = numbered_rows(BNN_U8);
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
-    bnn_batch batch = {.x = x, .rows = row[k].rows, .from = row[k].from, .count = row[k].count};
-    ck_refuses(bnn_batch_check_rows(&batch, &err), row[k].status, row[k].words);
+    bnn_batch batch = {.data = bnn_sources_of(x, NULL, NULL),
+                       .rows = row[k].rows,
+                       .from = row[k].from,
+                       .count = row[k].count};
+    ck_refuses(bnn_batch_check_rows(&batch, &feeds, &err), row[k].status, row[k].words);
   }
   bnn_tensor_unref(x);
+}
+END_TEST
+
+START_TEST(a_fault_of_several_sources_names_the_one) {
+  bnn_tensor *image = numbered_rows(BNN_U8), *table = tensor_of(BNN_REAL, DIMS(4, 2), NULL);
+  bnn_shape want = bnn_shape_make(BNN_REAL, DIMS(2, 3));
+  bnn_feeds named = {.n = 0};
+  ck_succeeds(bnn_feeds_add(&named, BNN_FEED_X, "x.image", 0, &err));
+  ck_succeeds(bnn_feeds_add(&named, BNN_FEED_X, "x.table", 1, &err));
+  bnn_batch batch = {.data = {2, {image, table}}, .count = 2};
+  ck_refuses(bnn_batch_check_rows(&batch, &named, &err), BNN_ESHAPE,
+             "x.image has 5 rows, x.table is [4, 2]");
+  ck_refuses(bnn_batch_check_source(&batch, 1, &want, "x.table", &err), BNN_ESHAPE,
+             "x.table: expected rows as in [2, 3], got [4, 2]");
+  ck_refuses(bnn_batch_check_source(&batch, 2, &want, "y.age", &err), BNN_ESHAPE,
+             "y.age: expected rows as in [2, 3], got none");
+  bnn_tensor_unref(image);
+  bnn_tensor_unref(table);
+}
+END_TEST
+
+START_TEST(there_is_an_end_to_feeds) {
+  bnn_feeds many = {.n = 0};
+  for (int i = 0; i < BNN_FEEDS_MAX; i++)
+    ck_succeeds(bnn_feeds_add(&many, BNN_FEED_X, "x.a", i, &err));
+  ck_refuses(bnn_feeds_add(&many, BNN_FEED_Y, "y.b", 99, &err), BNN_ERANGE,
+             "y.b: expected at most 16 tensors");
+  ck_assert_uint_eq(many.n, BNN_FEEDS_MAX);
+  bnn_feeds one = {.n = 0};
+  char name[2 * BNN_FEED_NAME_MAX];
+  memset(name, 'a', sizeof name);
+  name[sizeof name - 1] = 0;
+  ck_succeeds(bnn_feeds_add(&one, BNN_FEED_X, name, 0, &err));
+  ck_assert_uint_eq(strlen(one.feed[0].name), BNN_FEED_NAME_MAX - 1);
 }
 END_TEST
 
 START_TEST(x_and_y_have_the_same_number_of_rows) {
   bnn_tensor *x = numbered_rows(BNN_U8), *y = tensor_of(BNN_I32, DIMS(4), NULL);
   bnn_tensor *scalar = tensor_of(BNN_I32, SCALAR, VALUES(1));
-  bnn_batch batch = {.x = x, .y = y, .count = 2};
-  ck_refuses(bnn_batch_check_rows(&batch, &err), BNN_ESHAPE, "x has 5 rows, y is [4]");
-  batch.y = scalar;
-  ck_refuses(bnn_batch_check_rows(&batch, &err), BNN_ESHAPE, "x has 5 rows, y is []");
+  bnn_batch batch = {.data = bnn_sources_of(x, y, NULL), .count = 2};
+  ck_refuses(bnn_batch_check_rows(&batch, &feeds, &err), BNN_ESHAPE, "x has 5 rows, y is [4]");
+  batch.data.tensor[1] = scalar;
+  ck_refuses(bnn_batch_check_rows(&batch, &feeds, &err), BNN_ESHAPE, "x has 5 rows, y is []");
   bnn_tensor_unref(x);
   bnn_tensor_unref(y);
   bnn_tensor_unref(scalar);
@@ -199,6 +241,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_strided_source_is_refused);
   tcase_add_test(tests, rows_that_x_does_not_have_are_refused);
   tcase_add_test(tests, x_and_y_have_the_same_number_of_rows);
+  tcase_add_test(tests, a_fault_of_several_sources_names_the_one);
+  tcase_add_test(tests, there_is_an_end_to_feeds);
 }
 
 int main(void) { return run_suite("batch", add_tests); }

@@ -264,9 +264,7 @@ static bnn_objective *objective_in_shards(const problem *q, const setting *s, in
   split_posterior_init(&families, &q->layout, NULL, NULL, n_variational_of(q, s));
   const bnn_objective_spec spec = {
       .program = q->program,
-      .x_node = q->x,
-      .y_node = q->y,
-      .weight_node = -1,
+      .feeds = bnn_feeds_of(q->x, q->y, -1),
       .key_node = q->key,
       .kl_weight_node = -1,
       .posterior = &families.q,
@@ -335,7 +333,8 @@ static void learner_fini(learner *l) {
 }
 
 static bnn_batch batch_of(const problem *q, size_t from, size_t count) {
-  return (bnn_batch){.x = q->data, .y = q->target, .from = from, .count = count};
+  return (bnn_batch){
+      .data = bnn_sources_of(q->data, q->target, NULL), .from = from, .count = count};
 }
 
 /* ---- the gradient ---- */
@@ -654,8 +653,10 @@ static double eight_steps(learner *l, const problem *q, const setting *s, int th
   for (int64_t t = 1; t <= 8; t++) {
     double betas[PARAMS_MAX];
     const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.01);
-    const bnn_batch batch = {
-        .x = q->data, .y = q->target, .rows = order, .from = (size_t)t, .count = batch_size};
+    const bnn_batch batch = {.data = bnn_sources_of(q->data, q->target, NULL),
+                             .rows = order,
+                             .from = (size_t)t,
+                             .count = batch_size};
     ck_succeeds(bnn_objective_step(o, context, &l->train, &batch, &args, &loss, &err));
   }
   bnn_objective_free(o);
@@ -826,7 +827,8 @@ static double steps_in_shards(learner *l, const problem *q, const setting *s, in
   for (int64_t t = 1; t <= 3; t++) {
     double betas[PARAMS_MAX];
     const bnn_step_args args = args_of(s, betas, bnn_key_fold(bnn_key_new(9), t), 0.003);
-    const bnn_batch batch = {.x = q->data, .y = q->target, .rows = order, .count = batch_size};
+    const bnn_batch batch = {
+        .data = bnn_sources_of(q->data, q->target, NULL), .rows = order, .count = batch_size};
     ck_succeeds(bnn_objective_step(o, context, &l->train, &batch, &args, &loss, &err));
   }
   bnn_objective_free(o);
@@ -877,7 +879,8 @@ START_TEST(a_gradient_in_shards_is_that_of_the_batch) {
   sharded_problem(&q, _i, &batch_size);
   int32_t order[SHARD_ROWS];
   fill_order(order);
-  const bnn_batch batch = {.x = q.data, .y = q.target, .rows = order, .count = batch_size};
+  const bnn_batch batch = {
+      .data = bnn_sources_of(q.data, q.target, NULL), .rows = order, .count = batch_size};
   bnn_context *context = context_of(2);
   for (int samples = 1; samples <= 3; samples += 2) {
     const setting s = {true, 1, samples, 1e-3, 0, false, NULL};
@@ -1000,9 +1003,7 @@ START_TEST(several_shards_refuse_a_program_whose_rows_meet) {
     split_posterior families;
     split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
     const bnn_objective_spec spec = {.program = q.program,
-                                     .x_node = q.x,
-                                     .y_node = q.y,
-                                     .weight_node = -1,
+                                     .feeds = bnn_feeds_of(q.x, q.y, -1),
                                      .key_node = -1,
                                      .kl_weight_node = -1,
                                      .posterior = &families.q,
@@ -1161,7 +1162,8 @@ static void step_without_system(const problem *q, const setting *s, int threads)
   learner l;
   learner_init(&l, q, n_variational_of(q, s), "adam");
   const bnn_step_args args = {.key = bnn_key_new(9), .beta = 1, .lr = 0.001};
-  const bnn_batch batch = {.x = q->data, .y = q->target, .rows = order, .count = DATA};
+  const bnn_batch batch = {
+      .data = bnn_sources_of(q->data, q->target, NULL), .rows = order, .count = DATA};
   double loss;
   bool good = bnn_objective_step(o, context, &l.train, &batch, &args, &loss, NULL) == BNN_OK;
   usleep(20000); /* OpenBLAS starts a thread anew after a fork; let it come to rest */
@@ -1269,9 +1271,7 @@ START_TEST(a_prior_in_the_program_is_weighed_and_the_entropy_added) {
   split_posterior families;
   split_posterior_init(&families, &q.layout, NULL, NULL, q.layout.size);
   const bnn_objective_spec spec = {.program = q.program,
-                                   .x_node = q.x,
-                                   .y_node = q.y,
-                                   .weight_node = -1,
+                                   .feeds = bnn_feeds_of(q.x, q.y, -1),
                                    .key_node = -1,
                                    .kl_weight_node = weights,
                                    .posterior = &families.q,
@@ -1559,18 +1559,32 @@ START_TEST(a_step_refuses_batches_that_it_can_not_use) {
     bnn_status status;
     const char *words;
   } row[] = {
-      {{.x = q.data, .y = q.target, .count = 6}, BNN_ESHAPE, "expected a batch of 7 rows, got 6"},
-      {{.x = q.data, .y = q.target}, BNN_ESHAPE, "expected a batch of 7 rows, got 0"},
-      {{.x = q.data, .y = q.target, .from = 34, .count = 7}, BNN_ERANGE, "rows 35..41 of 40"},
-      {{.x = q.data, .y = q.target, .rows = order, .count = 7}, BNN_ERANGE, "row 41 of 40"},
-      {{.x = q.data, .count = 7}, BNN_ESHAPE, "y: expected rows as in [7], got none"},
-      {{.x = q.data, .y = short_y, .count = 7}, BNN_ESHAPE, "x has 40 rows, y is [39]"},
-      {{.x = q.data, .y = q.target, .weight = short_y, .count = 7},
+      {{.data = bnn_sources_of(q.data, q.target, NULL), .count = 6},
+       BNN_ESHAPE,
+       "expected a batch of 7 rows, got 6"},
+      {{.data = bnn_sources_of(q.data, q.target, NULL)},
+       BNN_ESHAPE,
+       "expected a batch of 7 rows, got 0"},
+      {{.data = bnn_sources_of(q.data, q.target, NULL), .from = 34, .count = 7},
+       BNN_ERANGE,
+       "rows 35..41 of 40"},
+      {{.data = bnn_sources_of(q.data, q.target, NULL), .rows = order, .count = 7},
+       BNN_ERANGE,
+       "row 41 of 40"},
+      {{.data = bnn_sources_of(q.data, NULL, NULL), .count = 7},
+       BNN_ESHAPE,
+       "y: expected rows as in [7], got none"},
+      {{.data = bnn_sources_of(q.data, short_y, NULL), .count = 7},
+       BNN_ESHAPE,
+       "x has 40 rows, y is [39]"},
+      {{.data = bnn_sources_of(q.data, q.target, short_y), .count = 7},
        BNN_ESHAPE,
        "x has 40 rows, weight is [39]"},
-      {{.x = q.data, .y = real_y, .count = 7}, BNN_ETYPE, "y: expected i32, got f"},
-      {{.x = integer_x, .y = q.target, .count = 7}, BNN_ETYPE, "x: expected "},
-      {{.x = narrow, .y = q.target, .count = 7},
+      {{.data = bnn_sources_of(q.data, real_y, NULL), .count = 7},
+       BNN_ETYPE,
+       "y: expected i32, got f"},
+      {{.data = bnn_sources_of(integer_x, q.target, NULL), .count = 7}, BNN_ETYPE, "x: expected "},
+      {{.data = bnn_sources_of(narrow, q.target, NULL), .count = 7},
        BNN_ESHAPE,
        "x: expected rows as in [7, 12], got [40, 11]"},
   };
@@ -1607,7 +1621,7 @@ START_TEST(a_step_refuses_numbers_that_it_can_not_use) {
   bnn_objective *o = objective_of(&q, &settings[1]);
   learner l;
   learner_init(&l, &q, q.layout.size, "adam");
-  const bnn_batch batch = {.x = q.data, .y = q.target, .count = 7};
+  const bnn_batch batch = {.data = bnn_sources_of(q.data, q.target, NULL), .count = 7};
   for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
     const bnn_step_args args = {.key = bnn_key_new(1), .beta = row[k].beta, .lr = row[k].lr};
     ck_step_fails(o, &l, &batch, &args, BNN_ERANGE, row[k].words);
@@ -1624,7 +1638,7 @@ START_TEST(a_step_refuses_a_beta_of_a_tensor_below_0) {
   bnn_objective *o = objective_of(&q, &settings[1]);
   learner l;
   learner_init(&l, &q, q.layout.size, "adam");
-  const bnn_batch batch = {.x = q.data, .y = q.target, .count = 7};
+  const bnn_batch batch = {.data = bnn_sources_of(q.data, q.target, NULL), .count = 7};
   const double betas[] = {1, 1, -1, 1};
   const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1, .betas = betas};
   ck_step_fails(o, &l, &batch, &args, BNN_ERANGE, "beta: expected a number of 0 or more, got -1");
@@ -1643,7 +1657,7 @@ START_TEST(a_step_refuses_the_state_of_another_posterior) {
   learner_init(&l, &q, q.layout.size, "adam");
   learner_init(&point, &q, 0, "adam");
   point.updater = bnn_updater_of(&l.state);
-  const bnn_batch batch = {.x = q.data, .y = q.target, .count = 7};
+  const bnn_batch batch = {.data = bnn_sources_of(q.data, q.target, NULL), .count = 7};
   const bnn_step_args args = {.key = bnn_key_new(1), .beta = 1, .lr = 1};
   ck_step_fails(o, &point, &batch, &args, BNN_ESHAPE,
                 "the optimizer's state: expected 157 elements, got 314");
@@ -1668,9 +1682,7 @@ static const bnn_regularizer gaussians[4] = {GAUSSIAN, GAUSSIAN, GAUSSIAN, GAUSS
 /* What an objective of the problem can be made of. */
 static bnn_objective_spec good_spec(const problem *q, const bnn_posterior *posterior) {
   return (bnn_objective_spec){.program = q->program,
-                              .x_node = q->x,
-                              .y_node = q->y,
-                              .weight_node = -1,
+                              .feeds = bnn_feeds_of(q->x, q->y, -1),
                               .key_node = -1,
                               .kl_weight_node = -1,
                               .posterior = posterior,
@@ -1699,7 +1711,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   bnn_objective_spec spec[14];
   for (int k = 0; k < 14; k++) spec[k] = good_spec(&q, &families.q);
   spec[0].samples = 0, spec[1].samples = -3;
-  spec[2].x_node = 3;
+  spec[2].feeds.feed[0].node = 3;
   spec[3].key_node = q.x;
   spec[4].program = wrong.program;
   spec[5].program = forward;
@@ -1709,7 +1721,7 @@ START_TEST(an_objective_refuses_what_it_can_not_be_made_of) {
   spec[9].n_kl_weights = 1, spec[9].kl_weight_param = &last;
   spec[10].shards = 0, spec[11].shards = -2;
   spec[12].antithetic = true, spec[12].samples = 3;
-  spec[13].weight_node = q.x;
+  spec[13].feeds.feed[2].node = q.x;
   ck_no_objective(&spec[0], BNN_ERANGE, "samples: expected 1 or more, got 0");
   ck_no_objective(&spec[1], BNN_ERANGE, "samples: expected 1 or more, got -3");
   ck_no_objective(&spec[2], BNN_ERANGE, "x: node 3 is not a batch input");
@@ -1851,9 +1863,7 @@ START_TEST(an_objective_refuses_a_posterior_that_is_not_of_its_layout) {
   bnn_group group[BNN_GROUPS_MAX + 1];
   bnn_posterior posterior = {.layout = &q.layout, .group = group};
   const bnn_objective_spec spec = {.program = q.program,
-                                   .x_node = q.x,
-                                   .y_node = q.y,
-                                   .weight_node = -1,
+                                   .feeds = bnn_feeds_of(q.x, q.y, -1),
                                    .key_node = -1,
                                    .kl_weight_node = -1,
                                    .posterior = &posterior,
@@ -1921,9 +1931,7 @@ static bnn_status make_and_step(void *arg, bnn_err *err) {
   split_posterior families;
   split_posterior_init(&families, &q->layout, NULL, NULL, q->layout.size);
   const bnn_objective_spec spec = {.program = q->program,
-                                   .x_node = q->x,
-                                   .y_node = q->y,
-                                   .weight_node = -1,
+                                   .feeds = bnn_feeds_of(q->x, q->y, -1),
                                    .key_node = -1,
                                    .kl_weight_node = -1,
                                    .posterior = &families.q,

@@ -140,8 +140,7 @@ static void model_fini(model *m) {
 static bnn_predict_spec spec_of(const model *m, int samples) {
   return (bnn_predict_spec){
       .program = m->program,
-      .x_node = m->x,
-      .y_node = m->y,
+      .feeds = bnn_feeds_of(m->x, m->y, -1),
       .key_node = m->key,
       .posterior = &m->posterior.q,
       .samples = samples,
@@ -154,6 +153,13 @@ static bnn_context *context_of(int threads) {
   bnn_context *context = NULL;
   ck_succeeds(bnn_context_new(&context, threads, &err));
   return context;
+}
+
+static bnn_status predict_on(bnn_context *context, const bnn_predict_spec *spec,
+                             const bnn_tensor *x, const bnn_tensor *y, bnn_tensor *mean,
+                             bnn_tensor *std, bnn_err *e) {
+  const bnn_sources data = bnn_sources_of(x, y, NULL);
+  return bnn_predict(context, spec, &data, mean, std, e);
 }
 
 /* Mean and std of a call; [ROWS, width] each. */
@@ -175,7 +181,7 @@ static void prediction_free(prediction y) {
 static prediction predict(const model *m, const bnn_predict_spec *spec, int threads) {
   bnn_context *context = context_of(threads);
   prediction y = prediction_new(m);
-  ck_succeeds(bnn_predict(context, spec, m->data, m->target, y.mean, y.std, &err));
+  ck_succeeds(predict_on(context, spec, m->data, m->target, y.mean, y.std, &err));
   bnn_context_free(context);
   return y;
 }
@@ -356,9 +362,9 @@ START_TEST(images_of_bytes_are_predicted_as_their_255th_parts) {
   }
   bnn_context *context = context_of(2);
   prediction want = predict(&m, &spec, 1), y = prediction_new(&m);
-  ck_succeeds(bnn_predict(context, &spec, bytes, NULL, y.mean, y.std, &err));
+  ck_succeeds(predict_on(context, &spec, bytes, NULL, y.mean, y.std, &err));
   ck_assert_mem_eq(y.mean->data, want.mean->data, want.mean->size * sizeof(bnn_real));
-  ck_succeeds(bnn_predict(context, &spec, bytes, NULL, y.mean, NULL, &err)); /* std is optional */
+  ck_succeeds(predict_on(context, &spec, bytes, NULL, y.mean, NULL, &err)); /* std is optional */
   ck_assert_mem_eq(y.mean->data, want.mean->data, want.mean->size * sizeof(bnn_real));
   bnn_context_free(context);
   bnn_tensor_unref(bytes);
@@ -375,7 +381,7 @@ START_TEST(no_rows_give_no_predictions) {
   bnn_context *context = context_of(2);
   bnn_tensor *x = tensor_of(BNN_REAL, DIMS(0, IN), NULL),
              *mean = tensor_of(BNN_REAL, DIMS(0, OUT), NULL);
-  ck_succeeds(bnn_predict(context, &spec, x, NULL, mean, mean, &err));
+  ck_succeeds(predict_on(context, &spec, x, NULL, mean, mean, &err));
   bnn_tensor_unref(x);
   bnn_tensor_unref(mean);
   bnn_context_free(context);
@@ -407,10 +413,10 @@ START_TEST(a_stopped_context_predicts_nothing) {
   bnn_context *context = context_of(2);
   prediction y = prediction_new(&m);
   bnn_context_stop(context);
-  ck_refuses(bnn_predict(context, &spec, m.data, NULL, y.mean, y.std, &err), BNN_ESTOP,
+  ck_refuses(predict_on(context, &spec, m.data, NULL, y.mean, y.std, &err), BNN_ESTOP,
              "after 0 of 3 samples");
   bnn_context_resume(context);
-  ck_succeeds(bnn_predict(context, &spec, m.data, NULL, y.mean, y.std, &err));
+  ck_succeeds(predict_on(context, &spec, m.data, NULL, y.mean, y.std, &err));
   bnn_context_free(context);
   prediction_free(y);
   model_fini(&m);
@@ -432,7 +438,7 @@ START_TEST(a_long_prediction_can_be_stopped) {
   prediction y = prediction_new(&m);
   pthread_t thread;
   ck_assert_int_eq(pthread_create(&thread, NULL, stop_soon, context), 0);
-  ck_refuses(bnn_predict(context, &spec, m.data, NULL, y.mean, y.std, &err), BNN_ESTOP,
+  ck_refuses(predict_on(context, &spec, m.data, NULL, y.mean, y.std, &err), BNN_ESTOP,
              "of 2147483647 samples");
   pthread_join(thread, NULL);
   bnn_context_free(context);
@@ -476,7 +482,7 @@ START_TEST(outputs_without_a_row_for_each_row_are_refused) {
     bnn_tensor *x = tensor_of(BNN_REAL, DIMS(ROWS, IN), NULL);
     bnn_tensor *mean = tensor_of(BNN_REAL, DIMS(ROWS), NULL);
     bnn_context *context = context_of(1);
-    ck_refuses(bnn_predict(context, &spec, x, NULL, mean, NULL, &err), BNN_ESHAPE,
+    ck_refuses(predict_on(context, &spec, x, NULL, mean, NULL, &err), BNN_ESHAPE,
                "expected real numbers for each of 11 rows");
     bnn_context_free(context);
     bnn_tensor_unref(x);
@@ -535,9 +541,9 @@ START_TEST(what_can_not_be_predicted_is_refused) {
     bnn_tensor *std = tensor_of(BNN_REAL, DIMS(n * width - row[k].small_std), NULL);
     bnn_predict_spec spec = spec_of(&m, row[k].samples);
     if (row[k].few_weights) spec.posterior = &few.q;
-    if (row[k].bad_node) spec.y_node = 1;
-    ck_refuses(bnn_predict(context, &spec, x[row[k].x], y[row[k].y], mean, std, &err),
-               row[k].status, row[k].words);
+    if (row[k].bad_node) spec.feeds.feed[1].node = 1;
+    ck_refuses(predict_on(context, &spec, x[row[k].x], y[row[k].y], mean, std, &err), row[k].status,
+               row[k].words);
     for (size_t i = 0; i < mean->size; i++) ck_assert(bnn_tensor_get(mean, i) == (double)i);
     bnn_tensor_unref(mean);
     bnn_tensor_unref(std);
@@ -556,7 +562,7 @@ START_TEST(a_program_of_no_rows_predicts_none) {
   bnn_predict_spec spec = spec_of(&m, 2);
   bnn_context *context = context_of(1);
   prediction y = prediction_new(&m);
-  ck_refuses(bnn_predict(context, &spec, m.data, NULL, y.mean, y.std, &err), BNN_ESHAPE,
+  ck_refuses(predict_on(context, &spec, m.data, NULL, y.mean, y.std, &err), BNN_ESHAPE,
              "runs on 0 rows at once, x has 11");
   prediction_free(y);
   bnn_context_free(context);
@@ -573,7 +579,7 @@ START_TEST(a_label_out_of_range_is_refused) {
     bnn_context *context = context_of(threads);
     prediction y = prediction_new(&m);
     bnn_tensor_set(m.target, ROWS - 1, OUT);
-    ck_refuses(bnn_predict(context, &spec, m.data, m.target, y.mean, y.std, &err), BNN_ERANGE,
+    ck_refuses(predict_on(context, &spec, m.data, m.target, y.mean, y.std, &err), BNN_ERANGE,
                "label 3 of example");
     ck_assert(bnn_tensor_get(y.mean, 3) == 3); /* untouched */
     prediction_free(y);
@@ -608,7 +614,7 @@ typedef struct attempt {
 static bnn_status predict_once(void *arg, bnn_err *err) {
   const attempt *a = arg;
   bnn_predict_spec spec = spec_of(a->m, 9);
-  return bnn_predict(a->context, &spec, a->m->data, a->m->target, a->y.mean, a->y.std, err);
+  return predict_on(a->context, &spec, a->m->data, a->m->target, a->y.mean, a->y.std, err);
 }
 
 START_TEST(every_allocation_may_fail) {
@@ -624,17 +630,35 @@ END_TEST
 
 /* ---- running sums ---- */
 
-static bnn_prediction *sums_of(const model *m, bool classes) {
+/* Of the first output, and of the second, if there is one, the mean. */
+static bnn_prediction *sums_of_rows(const model *m, size_t rows, bool classes) {
+  const bnn_head head = {0, bnn_program_outputs(m->program) > 1 ? 1 : -1, classes};
   bnn_prediction *p = NULL;
-  ck_succeeds(bnn_prediction_new(&p, m->program, ROWS, classes, &err));
+  ck_succeeds(bnn_prediction_new(&p, m->program, rows, &head, 1, &err));
   return p;
+}
+
+static bnn_prediction *sums_of(const model *m, bool classes) {
+  return sums_of_rows(m, ROWS, classes);
+}
+
+static bnn_status add_on(bnn_prediction *p, bnn_context *context, const bnn_predict_spec *spec,
+                         const bnn_tensor *x, const bnn_tensor *y, bnn_err *e) {
+  const bnn_sources data = bnn_sources_of(x, y, NULL);
+  return bnn_prediction_add(p, context, spec, &data, e);
+}
+
+static bnn_status check_on(const bnn_prediction *p, const bnn_predict_spec *spec,
+                           const bnn_tensor *x, bnn_err *e) {
+  const bnn_sources data = bnn_sources_of(x, NULL, NULL);
+  return bnn_prediction_check(p, spec, &data, e);
 }
 
 static void add(bnn_prediction *p, const model *m, bnn_predict_spec spec, int samples,
                 int threads) {
   bnn_context *context = context_of(threads);
   spec.samples = samples;
-  ck_succeeds(bnn_prediction_add(p, context, &spec, m->data, m->target, &err));
+  ck_succeeds(add_on(p, context, &spec, m->data, m->target, &err));
   bnn_context_free(context);
 }
 
@@ -647,11 +671,11 @@ typedef struct said {
 static said say(const bnn_prediction *p) {
   said y;
   memset(&y, 0, sizeof y);
-  bnn_prediction_moments(p, y.mean, y.std);
-  bnn_prediction_extra_mean(p, y.extra);
+  bnn_prediction_moments(p, 0, y.mean, y.std);
+  bnn_prediction_extra_mean(p, 0, y.extra);
   const bnn_class_scores scores = {y.entropy, y.expected, y.information, y.variation,
-                                   bnn_prediction_extra(p) > 0 ? y.energy : NULL};
-  if (bnn_prediction_has_classes(p)) ck_succeeds(bnn_prediction_scores(p, &scores, &err));
+                                   bnn_prediction_extra(p, 0) > 0 ? y.energy : NULL};
+  if (bnn_prediction_has_classes(p, 0)) ck_succeeds(bnn_prediction_scores(p, 0, &scores, &err));
   return y;
 }
 
@@ -889,7 +913,7 @@ START_TEST(a_nan_shows_in_every_score_of_its_row) {
     ck_assert_int_eq(isnan(y.information[i]) && isnan(y.variation[i]), i == 6);
     ck_assert_int_eq(isnan(y.energy[i]), i == 6);
   }
-  ck_assert(isnan(bnn_prediction_standard_error(p)));
+  ck_assert(isnan(bnn_prediction_standard_error(p, 0)));
   bnn_prediction_free(p);
   model_fini(&m);
 }
@@ -906,11 +930,11 @@ START_TEST(the_standard_error_is_the_largest_of_a_mean) {
   sample_of_rows(v, &m, &spec, 2);
   for (size_t i = 0; i < OUTPUTS_MAX; i++) most = fmax(most, fabs(u[i] - v[i]) / 2);
   add(p, &m, spec, 1, 1);
-  ck_assert(bnn_prediction_standard_error(p) == INFINITY);
+  ck_assert(bnn_prediction_standard_error(p, 0) == INFINITY);
   add(p, &m, spec, 1, 1);
-  ck_assert_double_eq_tol(bnn_prediction_standard_error(p), most, 32 * (double)BNN_REAL_EPSILON);
-  ck_succeeds(bnn_prediction_new(&none, m.program, 0, false, &err));
-  ck_assert(bnn_prediction_standard_error(none) == 0);
+  ck_assert_double_eq_tol(bnn_prediction_standard_error(p, 0), most, 32 * (double)BNN_REAL_EPSILON);
+  none = sums_of_rows(&m, 0, false);
+  ck_assert(bnn_prediction_standard_error(none, 0) == 0);
   bnn_prediction_free(none);
   bnn_prediction_free(p);
   model_fini(&m);
@@ -971,11 +995,11 @@ START_TEST(samples_of_something_else_are_refused_by_name) {
                           : other == OTHER_TYPE ? bytes
                                                 : m.data;
     bnn_err found = {.text = ""};
-    ck_status("add", bnn_prediction_add(p, context, &spec, x, NULL, &found), &found, row[k].status,
+    ck_status("add", add_on(p, context, &spec, x, NULL, &found), &found, row[k].status,
               row[k].words);
     ck_assert_int_eq(bnn_prediction_samples(p), row[k].status == BNN_OK ? 6 : 3);
     if (row[k].status == BNN_EDATA)
-      ck_refuses(bnn_prediction_check(p, &spec, x, &err), BNN_EDATA, row[k].words);
+      ck_refuses(check_on(p, &spec, x, &err), BNN_EDATA, row[k].words);
     bnn_tensor_unref(bytes);
     bnn_tensor_unref(few);
     bnn_tensor_unref(shaped);
@@ -986,6 +1010,51 @@ START_TEST(samples_of_something_else_are_refused_by_name) {
 }
 END_TEST
 
+/* The logits beside the probabilities, and as a head of their own, in one pass. */
+START_TEST(heads_are_summed_side_by_side) {
+  model m;
+  classes_init(&m, 4);
+  const bnn_head heads[] = {{0, 1, true}, {1, -1, false}};
+  bnn_predict_spec spec = spec_of(&m, 0);
+  bnn_prediction *both = NULL, *alone = sums_of(&m, true);
+  ck_succeeds(bnn_prediction_new(&both, m.program, ROWS, heads, 2, &err));
+  add(both, &m, spec, 9, 2);
+  add(alone, &m, spec, 9, 1);
+  const said want = say(alone), got = say(both);
+  ck_assert_mem_eq(&got, &want, sizeof want);
+  ck_assert_uint_eq(bnn_prediction_heads(both), 2);
+  ck_assert_uint_eq(bnn_prediction_width(both, 1), OUT);
+  ck_assert(!bnn_prediction_has_classes(both, 1));
+  bnn_real mean[OUTPUTS_MAX], std[OUTPUTS_MAX];
+  bnn_prediction_moments(both, 1, mean, std);
+  for (int i = 0; i < OUTPUTS_MAX; i++) {
+    ck_assert_double_eq_tol(mean[i], want.extra[i],
+                            8 * (double)BNN_REAL_EPSILON * (1 + fabs((double)mean[i])));
+    ck_assert(std[i] > 0);
+  }
+  ck_assert(bnn_prediction_standard_error(both, 1) > bnn_prediction_standard_error(both, 0));
+  bnn_prediction_free(both);
+  bnn_prediction_free(alone);
+  model_fini(&m);
+}
+END_TEST
+
+START_TEST(heads_that_a_program_has_not_are_refused) {
+  static const bnn_head none = {2, -1, false}, no_extra = {0, 2, true}, good = {0, 1, true};
+  model m;
+  classes_init(&m, 4);
+  bnn_prediction *p = NULL;
+  ck_refuses(bnn_prediction_new(&p, m.program, ROWS, &none, 1, &err), BNN_ERANGE, "output 3 of 2");
+  ck_refuses(bnn_prediction_new(&p, m.program, ROWS, &no_extra, 1, &err), BNN_ERANGE,
+             "output 3 of 2");
+  ck_refuses(bnn_prediction_new(&p, m.program, ROWS, &good, 0, &err), BNN_ERANGE,
+             "expected 1 to 16 targets, got 0");
+  ck_refuses(bnn_prediction_new(&p, m.program, ROWS, &good, 17, &err), BNN_ERANGE, "got 17");
+  ck_assert_ptr_null(p);
+  model_fini(&m);
+}
+END_TEST
+
 START_TEST(sums_of_another_program_are_refused) {
   model one, two;
   model_init(&one, 2, 4); /* a number for each row */
@@ -993,10 +1062,10 @@ START_TEST(sums_of_another_program_are_refused) {
   bnn_prediction *p = sums_of(&one, false), *q = NULL;
   bnn_context *context = context_of(1);
   bnn_predict_spec spec = spec_of(&two, 1);
-  ck_refuses(bnn_prediction_add(p, context, &spec, two.data, NULL, &err), BNN_ESHAPE,
-             "gives 3 and 3 numbers a row, the prediction has 1 and 0");
-  ck_succeeds(bnn_prediction_new(&q, two.program, ROWS + 1, true, &err));
-  ck_refuses(bnn_prediction_add(q, context, &spec, two.data, NULL, &err), BNN_ESHAPE,
+  ck_refuses(add_on(p, context, &spec, two.data, NULL, &err), BNN_ESHAPE,
+             "gives 3 and 0 numbers a row, the prediction has 1 and 0");
+  q = sums_of_rows(&two, ROWS + 1, true);
+  ck_refuses(add_on(q, context, &spec, two.data, NULL, &err), BNN_ESHAPE,
              "x has 11 rows, the prediction 12");
   bnn_prediction_free(q);
   bnn_prediction_free(p);
@@ -1011,7 +1080,7 @@ static bnn_status clone_and_say(void *arg, bnn_err *err) {
   said y;
   const bnn_class_scores scores = {y.entropy, y.expected, y.information, y.variation, y.energy};
   BNN_TRY(bnn_prediction_clone(&copy, arg, err));
-  bnn_status status = bnn_prediction_scores(copy, &scores, err);
+  bnn_status status = bnn_prediction_scores(copy, 0, &scores, err);
   bnn_prediction_free(copy);
   return status;
 }
@@ -1055,6 +1124,8 @@ static void add_tests(TCase *tests) {
   tcase_add_test(tests, a_nan_shows_in_every_score_of_its_row);
   tcase_add_test(tests, the_standard_error_is_the_largest_of_a_mean);
   tcase_add_test(tests, samples_of_something_else_are_refused_by_name);
+  tcase_add_test(tests, heads_are_summed_side_by_side);
+  tcase_add_test(tests, heads_that_a_program_has_not_are_refused);
   tcase_add_test(tests, sums_of_another_program_are_refused);
   tcase_add_test(tests, copies_and_scores_survive_failing_allocations);
 }

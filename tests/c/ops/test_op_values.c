@@ -696,6 +696,19 @@ START_TEST(cross_entropy_keeps_the_digits_of_a_small_loss) {
 }
 END_TEST
 
+/* Whatever its logits are, and whether it is a class or not. */
+START_TEST(a_label_that_is_ignored_costs_nothing_and_has_no_gradient) {
+  for (int ignored = -100; ignored <= 1; ignored += 101) {
+    const bnn_attr attr = {.has_index = true, .index = ignored};
+    bnn_tensor *x[2] = {reals(DIMS(3, 2), VALUES(1, 2, NAN, 0, 0, 0)),
+                        positions(DIMS(3), VALUES(0, ignored, 0))};
+    ck_values(gradient_of_one(BNN_OP_cross_entropy, attr, x, 2, 0), DIMS(3, 2),
+              VALUES(-1 / (1 + exp(-1)), 1 / (1 + exp(-1)), 0, 0, -0.5, 0.5));
+    ck_values(CALL(cross_entropy, attr, x[0], x[1]), DIMS(3), VALUES(log1p(exp(1)), 0, log(2)));
+  }
+}
+END_TEST
+
 START_TEST(a_label_outside_its_classes_is_refused_by_number) {
   bnn_tensor *x[2] = {reals(DIMS(3, 10), NULL), positions(DIMS(3), VALUES(0, 9, 12))}, *y = NULL;
   ck_refuses(bnn_op_run(&y, BNN_OP_cross_entropy, x, 2, NULL, &err), BNN_ERANGE,
@@ -1010,13 +1023,16 @@ END_TEST
 /* A case's sizes, and x at a position of a plane that may lie outside it. */
 typedef struct image_case {
   size_t n, c, h, w, kh, kw, oh, ow;
+  size_t groups;
   const size_t *stride, *padding, *dilation;
 } image_case;
 
+static size_t groups_of(const op_case *c) { return c->attr.count ? c->attr.count : 1; }
+
 static image_case image_case_of(const bnn_tensor *x, const bnn_tensor *y, const size_t *size,
-                                const size_t *const *pairs) {
-  return (image_case){x->dim[0], x->dim[1], x->dim[2], x->dim[3], size[0], size[1],
-                      y->dim[2], y->dim[3], pairs[0],  pairs[1],  pairs[2]};
+                                size_t groups, const size_t *const *pairs) {
+  return (image_case){x->dim[0], x->dim[1], x->dim[2], x->dim[3], size[0],  size[1],
+                      y->dim[2], y->dim[3], groups,    pairs[0],  pairs[1], pairs[2]};
 }
 
 /* The element of x that offset (k, l) of the window at (i, j) meets; -1 for padding. */
@@ -1030,6 +1046,7 @@ static ptrdiff_t met(const image_case *v, size_t plane, size_t i, size_t j, size
 /* y - b, and the gradients of sum(dy y), by the definition. */
 static void plain_conv(double *y, double *const *dx, const image_case *v, size_t filters,
                        bnn_tensor *const *x, const bnn_tensor *dy) {
+  const size_t channels = v->c / v->groups, depth = channels * v->kh * v->kw;
   size_t at = 0;
   for (size_t n = 0; n < v->n; n++)
     for (size_t o = 0; o < filters; o++)
@@ -1038,10 +1055,10 @@ static void plain_conv(double *y, double *const *dx, const image_case *v, size_t
           const double g = bnn_tensor_get(dy, at);
           y[at] = bnn_tensor_get(x[2], o);
           dx[2][o] += g;
-          for (size_t e = 0; e < v->c * v->kh * v->kw; e++) {
-            const size_t c = e / (v->kh * v->kw), k = e / v->kw % v->kh, l = e % v->kw;
+          for (size_t e = 0; e < depth; e++) {
+            const size_t c = o / (filters / v->groups) * channels + e / (v->kh * v->kw),
+                         k = e / v->kw % v->kh, l = e % v->kw, weight = o * depth + e;
             const ptrdiff_t from = met(v, n * v->c + c, i, j, k, l);
-            const size_t weight = o * v->c * v->kh * v->kw + e;
             if (from < 0) continue;
             y[at] += bnn_tensor_get(x[0], (size_t)from) * bnn_tensor_get(x[1], weight);
             dx[0][from] += g * bnn_tensor_get(x[1], weight);
@@ -1088,7 +1105,7 @@ static void compare_conv(const op_case *c, conv_check check) {
   for (int i = 0; i < 3; i++) plain[i] = calloc(x[i]->size + 1, sizeof **plain);
   double *want = calloc(y->size + 1, sizeof *want);
   const image_case v =
-      image_case_of(x[0], y, x[1]->dim + 2,
+      image_case_of(x[0], y, x[1]->dim + 2, groups_of(c),
                     (const size_t *const[]){c->attr.pair[0], c->attr.pair[1], c->attr.pair[2]});
   plain_conv(want, plain, &v, x[1]->dim[0], x, dy);
   check ? ck_nans(c, y, want, true, "y") : ck_near(c, y, want, "y");
@@ -1139,7 +1156,7 @@ static void check_pool(const op_case *c) {
   double *want = calloc(y->size + 1, sizeof *want), *plain = calloc(x[0]->size + 1, sizeof *plain);
   const size_t *size = c->attr.pair[0], *stride = c->attr.pair[1];
   const image_case v = image_case_of(
-      x[0], y, size,
+      x[0], y, size, 1,
       (const size_t *const[]){stride[0] ? stride : size, c->attr.pair[2], (const size_t[]){1, 1}});
   plain_pool(want, plain, &v, c->id == BNN_OP_max_pool2d, x[0], dy);
   ck_near(c, y, want, "y");
@@ -1169,7 +1186,7 @@ END_TEST
  * slides over. */
 static void plain_transpose(double *y, double *const *dx, const image_case *v, size_t channels,
                             bnn_tensor *const *x, const bnn_tensor *dy) {
-  const size_t size = v->c * v->kh * v->kw;
+  const size_t out = v->c / v->groups, size = out * v->kh * v->kw;
   size_t at = 0;
   for (size_t i = 0; i < dy->size; i++) {
     const size_t o = i / (v->h * v->w) % v->c;
@@ -1181,7 +1198,8 @@ static void plain_transpose(double *y, double *const *dx, const image_case *v, s
       for (size_t i = 0; i < v->oh; i++)
         for (size_t j = 0; j < v->ow; j++, at++)
           for (size_t e = 0; e < size; e++) {
-            const size_t o = e / (v->kh * v->kw), k = e / v->kw % v->kh, l = e % v->kw;
+            const size_t o = c / (channels / v->groups) * out + e / (v->kh * v->kw),
+                         k = e / v->kw % v->kh, l = e % v->kw;
             const ptrdiff_t to = met(v, n * v->c + o, i, j, k, l);
             if (to < 0) continue;
             const double value = bnn_tensor_get(x[0], at), g = bnn_tensor_get(dy, (size_t)to);
@@ -1202,7 +1220,7 @@ static void check_transpose(const op_case *c) {
   for (int i = 0; i < 3; i++) plain[i] = calloc(x[i]->size + 1, sizeof **plain);
   double *want = calloc(y->size + 1, sizeof *want);
   const image_case v =
-      image_case_of(y, x[0], x[1]->dim + 2,
+      image_case_of(y, x[0], x[1]->dim + 2, groups_of(c),
                     (const size_t *const[]){c->attr.pair[0], c->attr.pair[1], c->attr.pair[3]});
   plain_transpose(want, plain, &v, x[0]->dim[1], x, dy);
   ck_near(c, y, want, "y");
@@ -1237,6 +1255,11 @@ START_TEST(a_convolution_worked_by_hand) {
   ck_values(CALL(conv2d, pairs(1, 0, 1), reals(DIMS(1, 2, 1, 2), VALUES(1, 2, 3, 4)),
                  reals(DIMS(2, 2, 1, 1), VALUES(1, 10, -1, 1)), reals(DIMS(2), VALUES(0, 5))),
             DIMS(1, 2, 1, 2), VALUES(31, 42, 7, 7));
+  bnn_attr groups = pairs(1, 0, 1);
+  groups.count = 2;
+  ck_values(CALL(conv2d, groups, reals(DIMS(1, 2, 1, 2), VALUES(1, 2, 3, 4)),
+                 reals(DIMS(4, 1, 1, 1), VALUES(1, 10, -1, 2)), reals(DIMS(4), VALUES(0, 0, 0, 5))),
+            DIMS(1, 4, 1, 2), VALUES(1, 2, 10, 20, -3, -4, 11, 13));
 }
 END_TEST
 
@@ -1249,6 +1272,11 @@ START_TEST(a_transposed_convolution_worked_by_hand) {
   ck_values(CALL(conv_transpose2d, apart, reals(DIMS(1, 1, 1, 2), VALUES(1, 2)),
                  reals(DIMS(1, 1, 2, 2), VALUES(1, 2, 3, 4)), reals(DIMS(1), VALUES(10))),
             DIMS(1, 1, 1, 2), VALUES(14, 16));
+  bnn_attr groups = plain;
+  groups.count = 2;
+  ck_values(CALL(conv_transpose2d, groups, reals(DIMS(1, 2, 1, 1), VALUES(1, 2)),
+                 reals(DIMS(2, 2, 1, 1), VALUES(1, 10, -1, 2)), reals(DIMS(4), VALUES(0, 0, 0, 5))),
+            DIMS(1, 4, 1, 1), VALUES(1, 10, -2, 9));
 }
 END_TEST
 
@@ -1697,6 +1725,36 @@ static const struct {
      {.pair = {{1, 1}, {0, 0}, {3, 2}}},
      BNN_ESHAPE,
      "the kernel is [5, 5] with dilation [3, 2]: larger than the images with padding [0, 0]"},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {8, 4, 9, 9}}, {4, {6, 1, 5, 5}}, {1, {6}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}, .count = 3},
+     BNN_ESHAPE,
+     "x: expected channels that groups = 3 divides, got [8, 4, 9, 9]"},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {8, 4, 9, 9}}, {4, {5, 2, 5, 5}}, {1, {5}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}, .count = 2},
+     BNN_ESHAPE,
+     "w: expected kernels that groups = 2 divides, got [5, 2, 5, 5]"},
+    {BNN_OP_conv2d,
+     3,
+     {{4, {8, 4, 9, 9}}, {4, {6, 4, 5, 5}}, {1, {6}}},
+     {.pair = {{1, 1}, {0, 0}, {1, 1}}, .count = 2},
+     BNN_ESHAPE,
+     "w [out, channels / groups, kh, kw], got x [8, 4, 9, 9], w [6, 4, 5, 5]"},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {8, 4, 9, 9}}, {4, {4, 3, 5, 5}}, {1, {9}}},
+     {.pair = {{1, 1}, {0, 0}, {0, 0}, {1, 1}}, .count = 3},
+     BNN_ESHAPE,
+     "x: expected channels that groups = 3 divides, got [8, 4, 9, 9]"},
+    {BNN_OP_conv_transpose2d,
+     3,
+     {{4, {8, 4, 9, 9}}, {4, {4, 3, 5, 5}}, {1, {3}}},
+     {.pair = {{1, 1}, {0, 0}, {0, 0}, {1, 1}}, .count = 2},
+     BNN_ESHAPE,
+     "b: expected [6] for w [4, 3, 5, 5], got [3]"},
     {BNN_OP_conv_transpose2d,
      3,
      {{4, {8, 3, 9, 9}}, {4, {2, 3, 5, 5}}, {1, {3}}},
@@ -1914,6 +1972,7 @@ static void add_tests_of_moves_products_and_scores(TCase *tests) {
   tcase_add_test(tests, softmax_along_another_axis_is_softmax_of_the_turned_tensor);
   tcase_add_test(tests, a_nan_score_makes_its_row_nan_and_no_other);
   tcase_add_test(tests, cross_entropy_keeps_the_digits_of_a_small_loss);
+  tcase_add_test(tests, a_label_that_is_ignored_costs_nothing_and_has_no_gradient);
   tcase_add_test(tests, a_label_outside_its_classes_is_refused_by_number);
   tcase_add_test(tests, bernoulli_log_prob_has_no_overflow_and_is_sharp_when_sure);
   const int infinities = COUNT(infinite), edges = COUNT(edge);

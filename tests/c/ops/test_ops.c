@@ -99,7 +99,7 @@ static size_t stride_of(size_t n) { return n / 100 < 2 ? 1 : n / 100 | 1; }
  * tried. */
 static void check_gradients(const op_case *c) {
   if (too_long_for_float(c)) return;
-  bnn_tensor *x[4], *dx[4];
+  bnn_tensor *x[CASE_INPUTS], *dx[CASE_INPUTS];
   case_inputs(x, c);
   bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
   gradients_of(dx, c, y, dy, x, 1);
@@ -124,13 +124,13 @@ END_TEST
 START_TEST(a_gradient_does_not_depend_on_which_others_are_wanted) {
   const op_case *c = the_case(_i);
   const bnn_op *op = bnn_op_get(c->id);
-  bnn_tensor *x[4], *dx[4];
+  bnn_tensor *x[CASE_INPUTS], *dx[CASE_INPUTS];
   case_inputs(x, c);
   bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
   gradients_of(dx, c, y, dy, x, 0);
   for (int i = 0; op->backward && i < c->n; i++) {
     if (!dx[i]) continue;
-    bnn_tensor *alone[4] = {NULL};
+    bnn_tensor *alone[CASE_INPUTS] = {NULL};
     ck_succeeds(bnn_tensor_new(&alone[i], BNN_REAL, x[i]->rank, x[i]->dim, &err));
     op->backward(alone, dy, y, (const bnn_tensor *const *)x, c->n, &c->attr);
     ck_assert_msg(distance(alone[i], dx[i]) == 0, "%s: input %d", CASE(c), i);
@@ -158,7 +158,7 @@ static op_case with_rows(const op_case *c, unsigned rows, size_t n) {
 static bnn_rows rows_said(const op_case *c, unsigned rows) {
   const bnn_op *op = bnn_op_get(c->id);
   bnn_shape y;
-  bool has[4];
+  bool has[CASE_INPUTS];
   for (int i = 0; i < c->n; i++) {
     has[i] = rows >> i & 1;
     if (has[i] && c->in[i].rank == 0) return BNN_ROWS_MIXED;
@@ -185,8 +185,8 @@ static double rows_tolerance(const op_case *c) {
 static void run_block(bnn_tensor *y, bnn_tensor **dx, const op_case *c, unsigned rows,
                       bnn_tensor *const *x, const bnn_tensor *dy, size_t from, size_t count) {
   const bnn_op *op = bnn_op_get(c->id);
-  bnn_tensor xb[4], dxb[4], yb, dyb, *dxp[4] = {NULL};
-  const bnn_tensor *xp[4];
+  bnn_tensor xb[CASE_INPUTS], dxb[CASE_INPUTS], yb, dyb, *dxp[CASE_INPUTS] = {NULL};
+  const bnn_tensor *xp[CASE_INPUTS];
   block_of_rows(&yb, y, from, count);
   for (int i = 0; i < c->n; i++) {
     const bool has = rows >> i & 1;
@@ -209,7 +209,7 @@ static void zero(bnn_tensor **x, int n) {
 static void check_blocks(const op_case *c, unsigned rows) {
   enum { ROWS = 37 };
   const op_case many = with_rows(c, rows, ROWS);
-  bnn_tensor *x[4], *whole_dx[4], *dx[4];
+  bnn_tensor *x[CASE_INPUTS], *whole_dx[CASE_INPUTS], *dx[CASE_INPUTS];
   case_inputs(x, &many);
   bnn_tensor *whole = value_of(&many, x), *dy = weights_for(whole), *y;
   gradients_of(whole_dx, &many, whole, dy, x, 0);
@@ -258,7 +258,7 @@ START_TEST(an_empty_batch_gives_an_empty_result) {
   for (unsigned rows = 1; rows < 1u << c->n; rows++) {
     if (rows_said(c, rows) != BNN_ROWS_KEPT) continue;
     const op_case empty = with_rows(c, rows, 0);
-    bnn_tensor *x[4], *dx[4];
+    bnn_tensor *x[CASE_INPUTS], *dx[CASE_INPUTS];
     case_inputs(x, &empty);
     bnn_tensor *y = value_of(&empty, x), *dy = weights_for(y);
     gradients_of(dx, &empty, y, dy, x, 3);
@@ -367,7 +367,7 @@ END_TEST
 static void check_set(const op_case *c) {
   const bnn_op *op = bnn_op_get(c->id);
   if (!op->backward_set) return;
-  bnn_tensor *x[4], *added[4], *set[4];
+  bnn_tensor *x[CASE_INPUTS], *added[CASE_INPUTS], *set[CASE_INPUTS];
   case_inputs(x, c);
   bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
   gradients_of(added, c, y, dy, x, 0);
@@ -393,7 +393,8 @@ END_TEST
 
 /* Places for tensors that end where a page begins that cannot be touched.  Made once, as to ask
  * for them takes longer than the ops. */
-enum { PLACES = 10, PLACE = 1 << 20, BEFORE = 4096, MARK = 0x5a };
+enum { OF_Y = CASE_INPUTS, OF_DY, OF_SLOPES, PLACES = OF_SLOPES + CASE_INPUTS };
+enum { PLACE = 1 << 20, BEFORE = 4096, MARK = 0x5a };
 
 static unsigned char *place_end(int i) {
   static unsigned char *first;
@@ -429,10 +430,10 @@ static void check_marks(const op_case *c, const bnn_tensor *t) {
 static void check_slopes(const op_case *c, bool set, const bnn_tensor *const *x,
                          const bnn_tensor *dy, const bnn_tensor *y, bnn_tensor *const *want) {
   const bnn_op *op = bnn_op_get(c->id);
-  bnn_tensor dx[4], *to[4] = {NULL};
+  bnn_tensor dx[CASE_INPUTS], *to[CASE_INPUTS] = {NULL};
   for (int i = 0; i < c->n; i++) {
     if (!want[i]) continue;
-    dx[i] = guarded(6 + i, x[i]);
+    dx[i] = guarded(OF_SLOPES + i, x[i]);
     if (i > 0 || !set) memset(dx[i].data, 0, dx[i].size * sizeof(bnn_real));
     to[i] = &dx[i];
   }
@@ -447,13 +448,13 @@ static void check_slopes(const op_case *c, bool set, const bnn_tensor *const *x,
 static void check_bounds(const op_case *c) {
   const bnn_op *op = bnn_op_get(c->id);
   if (op->alias) return;
-  bnn_tensor *x[4], *want[4], in[4];
-  const bnn_tensor *from[4];
+  bnn_tensor *x[CASE_INPUTS], *want[CASE_INPUTS], in[CASE_INPUTS];
+  const bnn_tensor *from[CASE_INPUTS];
   case_inputs(x, c);
   bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
   gradients_of(want, c, y, dy, x, 0);
   for (int i = 0; i < c->n; i++) in[i] = guarded(i, x[i]), from[i] = &in[i];
-  bnn_tensor value = guarded(4, y), slope = guarded(5, dy);
+  bnn_tensor value = guarded(OF_Y, y), slope = guarded(OF_DY, dy);
   op->forward(&value, from, c->n, &c->attr);
   ck_assert_msg(distance(&value, y) == 0, "%s", CASE(c));
   check_marks(c, &value);
@@ -472,7 +473,7 @@ END_TEST
 
 static void check_split(const op_case *c) {
   const bnn_op *op = bnn_op_get(c->id);
-  bnn_tensor *x[4], *dx[4];
+  bnn_tensor *x[CASE_INPUTS], *dx[CASE_INPUTS];
   case_inputs(x, c);
   bnn_tensor *y = value_of(c, x), *dy = weights_for(y);
   gradients_of(dx, c, y, dy, x, 0);
@@ -553,7 +554,7 @@ static bnn_tensor *spread_out(bnn_tensor *x) {
 
 START_TEST(strided_inputs_give_what_contiguous_ones_give) {
   const op_case *c = the_case(_i);
-  bnn_tensor *x[4], *strided[4];
+  bnn_tensor *x[CASE_INPUTS], *strided[CASE_INPUTS];
   case_inputs(x, c);
   for (int i = 0; i < c->n; i++) strided[i] = spread_out(x[i]);
   bnn_tensor *y = value_of(c, x), *z = value_of(c, strided);
@@ -580,7 +581,7 @@ static bnn_status run_once(void *arg, bnn_err *err) {
 
 START_TEST(each_allocation_may_fail_without_a_leak) {
   const op_case *c = the_case(_i);
-  bnn_tensor *x[4], *strided[4];
+  bnn_tensor *x[CASE_INPUTS], *strided[CASE_INPUTS];
   case_inputs(x, c);
   for (int i = 0; i < c->n; i++) strided[i] = spread_out(x[i]);
   ck_survives_failing_allocations(run_once, &(call){c, strided});
@@ -594,7 +595,7 @@ END_TEST
 START_TEST(nan_is_seen) {
   const op_case c = case_of_row((bnn_op_id)_i);
   const bnn_op *op = bnn_op_get(c.id);
-  bnn_tensor *x[4];
+  bnn_tensor *x[CASE_INPUTS];
   bool any = false, reals = false;
   case_inputs(x, &c);
   for (int i = 0; i < c.n; i++)
@@ -624,7 +625,7 @@ END_TEST
 
 static void check_against_baseline(const op_case *c) {
   const char *isa = bnn_isa_get()->name;
-  bnn_tensor *x[4], *dx[4], *plain_dx[4];
+  bnn_tensor *x[CASE_INPUTS], *dx[CASE_INPUTS], *plain_dx[CASE_INPUTS];
   case_inputs(x, c);
   ck_succeeds(bnn_isa_set("baseline", &err));
   bnn_tensor *plain = value_of(c, x), *dy = weights_for(plain);
@@ -719,7 +720,7 @@ static void check_integers(const op_case *c) {
   for (int dtype = 0; dtype < BNN_DTYPE_COUNT && !draws; dtype++) {
     const op_case other = as_type(c, (bnn_dtype)dtype);
     bnn_shape shape;
-    bnn_tensor *x[4], *as_real[4];
+    bnn_tensor *x[CASE_INPUTS], *as_real[CASE_INPUTS];
     if (bnn_op_infer(&shape, c->id, other.in, c->n, &c->attr, NULL) != BNN_OK) continue;
     whole_inputs(as_real, c, c);
     bnn_tensor *want = value_of(c, as_real);
@@ -748,7 +749,7 @@ START_TEST(another_number_of_inputs_is_refused) {
   const bnn_op *op = bnn_op_get(c.id);
   bnn_shape y, in[BNN_ARITY_MAX + 1];
   for (int i = 0; i <= BNN_ARITY_MAX; i++) in[i] = c.in[0];
-  const int wrong = op->arity < 0 ? BNN_ARITY_MAX + 1 : op->arity + 1;
+  const int wrong = op->arity < 0 ? BNN_ARITY_MAX + 1 : op->arity + op->optional + 1;
   ck_refuses(bnn_op_infer(&y, c.id, in, wrong, &c.attr, &err), BNN_ERANGE, op->name);
   ck_refuses(bnn_op_infer(&y, c.id, in, 0, &c.attr, &err), BNN_ERANGE, op->name);
 }

@@ -730,22 +730,29 @@ START_TEST(feeds_are_inputs_of_the_right_kind) {
   int x = rows(t, 4), y = labels(t, 3), key = key_input(t), w = whole(t, SCALAR);
   int h = op1(t, BNN_OP_relu, x);
   finish(t, NODES(h), false);
-  ck_succeeds(bnn_program_check_feeds(t->p, x, y, key, &err));
-  ck_succeeds(bnn_program_check_feeds(t->p, -1, -1, -1, &err));
+  ck_succeeds(bnn_program_check_rows(t->p, x, "x", &err));
+  ck_succeeds(bnn_program_check_rows(t->p, y, "y", &err));
+  ck_succeeds(bnn_program_check_rows(t->p, -1, "x", &err));
+  ck_succeeds(bnn_program_check_key(t->p, key, &err));
+  ck_succeeds(bnn_program_check_key(t->p, -1, &err));
   const struct {
-    int x, y, key;
-    const char *words;
-  } row[] = {{key, y, key, "x: node 2 is not a batch input"},
-             {h, y, key, "x: node 4"},
-             {99, y, key, "x: node 99"},
-             {-2, y, key, "x: node -2"},
-             {x, w, key, "y: node 3 is not a batch input"},
-             {x, y, w, "key: node 3 is not a u64"},
-             {x, y, x, "key: node 0"},
-             {x, y, 5, "key: node 5"}};
-  for (size_t i = 0; i < sizeof row / sizeof *row; i++)
-    ck_refuses(bnn_program_check_feeds(t->p, row[i].x, row[i].y, row[i].key, &err), BNN_ERANGE,
-               row[i].words);
+    int node;
+    const char *name, *words;
+  } row[] = {{key, "x", "x: node 2 is not a batch input"},
+             {h, "x", "x: node 4"},
+             {99, "x", "x: node 99"},
+             {-2, "x", "x: node -2"},
+             {w, "y.age", "y.age: node 3 is not a batch input"},
+             {w, NULL, "key: node 3 is not a u64"},
+             {x, NULL, "key: node 0"},
+             {5, NULL, "key: node 5"}};
+  for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+    if (row[i].name)
+      ck_refuses(bnn_program_check_rows(t->p, row[i].node, row[i].name, &err), BNN_ERANGE,
+                 row[i].words);
+    else
+      ck_refuses(bnn_program_check_key(t->p, row[i].node, &err), BNN_ERANGE, row[i].words);
+  }
   tape_free(t);
 }
 END_TEST

@@ -50,6 +50,21 @@ START_TEST(columns_are_numbers_or_categories) {
 }
 END_TEST
 
+/* 2^53 + 1 is no double; what has a point is no count. */
+START_TEST(integers_that_lose_digits_are_counted) {
+  bnn_csv_typed *t = table_of(
+      "id,v,w\n1,9007199254740993.5,16777216\n-9007199254740993,1,2\n9007199254740995,2,3\n",
+      &plain);
+  ck_assert_uint_eq(t->column[0].rounded, 2);
+  ck_assert_uint_eq(t->column[0].rounded_line, 3);
+  ck_assert_str_eq(t->column[0].rounded_text.s, "-9007199254740993");
+  ck_assert_double_eq(t->column[0].rounded_to, -9007199254740992);
+  ck_assert_uint_eq(t->column[1].rounded, 0);
+  ck_assert_uint_eq(t->column[2].rounded, 0);
+  bnn_csv_typed_free(t);
+}
+END_TEST
+
 START_TEST(a_first_row_without_names_is_a_row) {
   bnn_csv_typed *t = table_of("1,b\n2,a\n", &plain);
   ck_assert(!t->header);
@@ -145,6 +160,7 @@ END_TEST
 static void add_tests(TCase *tests) {
   tcase_add_checked_fixture(tests, make_folder, remove_folder);
   tcase_add_test(tests, columns_are_numbers_or_categories);
+  tcase_add_test(tests, integers_that_lose_digits_are_counted);
   tcase_add_test(tests, a_first_row_without_names_is_a_row);
   tcase_add_test(tests, columns_may_be_said);
   tcase_add_test(tests, what_is_wrong_is_said_with_its_line);

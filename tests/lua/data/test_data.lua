@@ -69,9 +69,10 @@ end
 
 function TestPart.test_refusals()
   local rows = {
-    {"x: expected a tensor, got {1, 2}", {x = {1, 2}}}, {"x: expected", {y = y}},
-    {"y: expected the 20 rows of x, got [19]", {x = x, y = y:narrow(1, 1, 19)}},
-    {"got []", {x = x, y = bnn.tensor(3)}}, {"got a scalar", {x = bnn.tensor(3)}},
+    {"x: expected a tensor, or tensors by name", {x = {1, 2}}}, {"x: expected", {y = y}},
+    {"y: expected 20 rows, got [19]", {x = x, y = y:narrow(1, 1, 19)}},
+    {"y: expected [n, ...], got a scalar", {x = x, y = bnn.tensor(3)}},
+    {"x: expected [n, ...], got a scalar", {x = bnn.tensor(3)}},
     {"unknown option 'labels'", {x = x, labels = y}},
   }
   for i, row in ipairs(rows) do

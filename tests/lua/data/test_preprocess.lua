@@ -39,6 +39,37 @@ local function column(part, name)
   error("no column " .. name)
 end
 
+TestRows = {}
+
+-- One row to predict, part of which is known, with like= or without.
+function TestRows.test_what_no_row_has_is_missing_of_its_kind()
+  local rows = {age = {1, NAN, 3}, kind = {"cat", "", "dog"}, id = {"a", "b", "c"}, y = {1, 2, 4}}
+  local prep = fit({label = "y", columns = {id = "ignore"}}, rows)
+  local function x(...)
+    local part = prep:apply(bnn.data.table(...))
+    lu.assertNil(part.y)
+    return part.x:totable()[1]
+  end
+  local cat = column(prep:apply(rows_of(rows)), "kind=cat")
+  lu.assertEquals(cat, {1, 0, 0})
+  local width = #prep.names
+  local bare = x({{age = 3}}, {like = prep})
+  lu.assertEquals({#bare, bare[width]}, {width, 1}) -- kind=missing
+  lu.assertEquals(x({{age = 3}}, {like = prep, optional = "id"}), bare)
+  lu.assertEquals(x({{age = 3, id = "z"}}, {like = prep}), bare)
+  lu.assertEquals(x{{name = "age", values = {3}}, {name = "kind", values = {}}, n = 1}, bare)
+  lu.assertEquals(x{{age = 3, kind = NAN}}, bare)
+  lu.assertEquals(x({{name = "age", values = {3}}, {name = "kind", values = {}}, n = 1},
+    {like = prep}), bare)
+  local ageless = x({{kind = "dog"}}, {like = prep})
+  lu.assertEquals(x{{name = "kind", values = {"dog"}},
+                    {name = "age", values = {}, kind = "category"}, n = 1}, ageless)
+  refuses("column 'kind': expected categories, as in training, got numbers", prep.apply, prep,
+    bnn.data.table{{age = 3, kind = NAN}, {age = 3, kind = 7}})
+  refuses("there is no column 'age'", bnn.data.table, {{name = "kind", values = {"cat"}}},
+    {like = prep})
+end
+
 TestSteps = {}
 
 function TestSteps.test_standardised_columns_have_mean_0_and_deviation_1()

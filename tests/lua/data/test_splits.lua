@@ -137,6 +137,79 @@ function TestKFold.test_no_group_is_on_both_sides()
   end
 end
 
+-- Twelve groups of 1, 2, 3 rows of classes 0, 1, 2: four to each of three folds, exactly.
+function TestKFold.test_stratified_groups_that_can_be_dealt_evenly_are()
+  local groups, labels = {}, {}
+  for i = 1, 72 do groups[i], labels[i] = (i * 5) % 12, ({0, 1, 1, 2, 2, 2})[(i - 1) // 12 + 1] end
+  for seed = 1, 10 do
+    local splits = bnn.data.k_fold(part_of(72, labels),
+      {folds = 3, key = bnn.key(seed), stratified = true, groups = groups})
+    for _, split in ipairs(splits) do
+      assert_cover(72, split.train, split.test)
+      lu.assertEquals(counts_of(split.test.y:totable()), {[0] = 4, 8, 12})
+      local train = groups_in(split.train, groups)
+      for group in pairs(groups_in(split.test, groups)) do lu.assertNil(train[group]) end
+    end
+  end
+end
+
+-- The sum over parts and classes of the squared distance from the part's share.
+local function unevenness(parts, shares, labels)
+  local all, sum = counts_of(labels), 0
+  for i, rows in ipairs(parts) do
+    local some = {}
+    for _, row in ipairs(rows) do some[labels[row]] = (some[labels[row]] or 0) + 1 end
+    for class, n in pairs(all) do sum = sum + ((some[class] or 0) / n - shares[i]) ^ 2 end
+  end
+  return sum
+end
+
+-- The least there is of groups 1..count, none of the parts empty.
+local function least_unevenness(groups, count, shares, labels)
+  local best, side_of = math.huge, {}
+  local function try(group)
+    if group <= count then
+      for p = 1, #shares do
+        side_of[group] = p
+        try(group + 1)
+      end
+      return
+    end
+    local parts = {}
+    for p = 1, #shares do parts[p] = {} end
+    for row, g in ipairs(groups) do table.insert(parts[side_of[g]], row) end
+    for _, rows in ipairs(parts) do
+      if not rows[1] then return end
+    end
+    best = math.min(best, unevenness(parts, shares, labels))
+  end
+  try(1)
+  return best
+end
+
+-- Near the best that all deals have, found by trying them; and the same for one key.
+function TestKFold.test_stratified_groups_are_near_the_best_deal()
+  local excess, at_best = 0, 0
+  for case = 1, 20 do
+    local n, count = 24 + case, 6 + case % 2
+    local groups = labels_of(key:fold(case), n, count, 1)
+    local labels = labels_of(key:fold(-case), n, 3, 1)
+    for i, g in ipairs(groups) do groups[i] = g + 1 end
+    local opts = {folds = 3, key = key:fold(case), stratified = true, groups = groups}
+    local parts, again = {}, bnn.data.k_fold(part_of(n, labels), opts)
+    for i, split in ipairs(bnn.data.k_fold(part_of(n, labels), opts)) do
+      parts[i] = split.rows.test:totable()
+      lu.assertEquals(again[i].rows.test:totable(), parts[i])
+      lu.assertTrue(#parts[i] > 0)
+    end
+    local thirds = {1 / 3, 1 / 3, 1 / 3}
+    local got, best = unevenness(parts, thirds, labels),
+      least_unevenness(groups, count, thirds, labels)
+    excess, at_best = excess + (got - best) / 20, at_best + (got <= best + 1e-9 and 1 or 0)
+  end
+  lu.assertTrue(at_best >= 10 and excess < 0.05, at_best .. " " .. excess)
+end
+
 function TestKFold.test_groups_of_one_size_make_equal_folds()
   local groups = {}
   for i = 1, 24 do groups[i] = ("patient %d"):format((i - 1) // 4) end
@@ -191,8 +264,10 @@ function TestKFold.test_refusals()
     fold{folds = 2, groups = {1, "a", 1, 1, 1, 1}})
   raises("groups: expected [n], got [6, 1]", fold{folds = 2, groups = bnn.ones(6, 1)})
   raises("groups: expected a tensor [n] or a list", fold{folds = 2, groups = 3})
-  raises("expected stratified= or groups=, got both",
-    fold{folds = 2, stratified = true, groups = {1, 1, 1, 2, 2, 2}})
+  raises("groups: expected at least 3 groups, one for each fold, got 2",
+    fold{folds = 3, stratified = true, groups = {1, 1, 1, 2, 2, 2}})
+  raises("stratified: expected a part with labels y, got none",
+    fold({folds = 2, stratified = true, groups = {1, 1, 1, 2, 2, 2}}, part_of(6)))
   raises("bnn.data.k_fold: expected a part", bnn.data.k_fold, {}, {key = key})
 end
 
@@ -230,6 +305,33 @@ function TestRandomSplit.test_groups_stay_together_and_the_size_is_near()
     local groups = {1, 2, 2, 2, 2, 2, 2, 2, 2, 2}
     local train, held = bnn.data.random_split(part_of(10),
       {fraction = i / 10, key = key:fold(i), groups = groups})
+    lu.assertTrue(train.size > 0 and held.size > 0)
+  end
+end
+
+function TestRandomSplit.test_stratified_groups_keep_both()
+  for case = 1, 20 do
+    local n = 200 + case
+    local groups, labels = labels_of(key:fold(case), n, 40, 1), labels_of(key:fold(-case), n, 3, 1)
+    local opts = {fraction = 0.25, key = key:fold(case), groups = groups, stratified = true}
+    local train, held = bnn.data.random_split(part_of(n, labels), opts)
+    assert_cover(n, train, held)
+    local of_train = groups_in(train, groups)
+    for group in pairs(groups_in(held, groups)) do lu.assertNil(of_train[group]) end
+    local all, some = counts_of(labels), counts_of(held.y:totable())
+    for class = 0, 2 do -- of 40 groups some five rows each
+      lu.assertAlmostEquals(some[class] / all[class], 0.25, 0.03, class)
+    end
+    local _, again = bnn.data.random_split(part_of(n, labels), opts)
+    lu.assertEquals(rows_of(again), rows_of(held))
+    opts.key = key:fold "other"
+    local _, other = bnn.data.random_split(part_of(n, labels), opts)
+    lu.assertNotEquals(rows_of(other), rows_of(held))
+  end
+  for i = 1, 10 do -- neither part is empty, however unequal the groups
+    local train, held = bnn.data.random_split(part_of(10, {0, 1, 1, 0, 1, 0, 1, 0, 1, 0}),
+      {fraction = i / 10, key = key:fold(i), stratified = true,
+       groups = {1, 2, 2, 2, 2, 2, 2, 2, 2, 2}})
     lu.assertTrue(train.size > 0 and held.size > 0)
   end
 end

@@ -5,6 +5,7 @@ package.path = folder .. "/?.lua;" .. package.path
 local bits = require "bits"
 local files = require "idx_files"
 local bnn = require "bnn"
+local parts = require "bnn.data.part"
 local core = require "bnn.core"
 
 local raises = bits.raises
@@ -156,6 +157,30 @@ function TestBatches.test_augmented_windows()
   local all = batches(0)
   lu.assertNotEquals(bits.of(all[1]), bits.of(bnn.arange(1, 10):view(10, 1)))
   bits.assert_same(batches(2)[1], all[3])
+end
+
+-- A window in its order is a part of these rows, and is mixed as one.
+function TestBatches.test_examples_with_weights_are_mixed()
+  local x, weight = bnn.arange(1, 12):real():view(12, 1), bnn.arange(1, 12):real()
+  local y = bnn.arange(1, 12):real():fmod(3):to "i32"
+  local list = {bnn.augment.mixup(1)}
+  local function once()
+    local is_given = false
+    return function()
+      if is_given then return nil end
+      is_given = true
+      return {x = x, y = y, weight = weight}
+    end
+  end
+  local classes = {"a", "b", "c"}
+  local stream = bnn.data.stream(once, {classes = classes}):augment(list)
+  local batch = stream:batches{size = 12, key = key}()
+  local rows = bnn.arange(1, 12):to "i32"
+  local part = bnn.data.from_tensors{x = x, y = y, weight = weight, classes = classes}
+  local want = parts.batch(part:augment(list), rows, 1, 12, key, 1)
+  bits.assert_same(batch.y, want.y)
+  bits.assert_same(batch.weight, want.weight)
+  bits.assert_differ(batch.weight, weight)
 end
 
 TestTraining = {}

@@ -1,6 +1,7 @@
 --- Tables of columns in memory: what they hold, what is taken out of them, and parts made of them.
 package.path = ((arg[0]:match "^(.*/)" or "./") .. "..") .. "/?.lua;" .. package.path
 local lu = require "luaunit"
+local bits = require "bits"
 local bnn = require "bnn"
 local json = require "bnn.base.json_codec"
 
@@ -54,6 +55,60 @@ function TestTable.test_n_says_how_many_rows_there_are()
   local t = bnn.data.table{{name = "a", values = {1, nil}}, {name = "b", values = {}}, n = 3}
   lu.assertEquals(t.size, 3)
   lu.assertEquals(t:totable(), {{a = 1}, {}, {}})
+end
+
+function TestTable.test_rows_are_taken_by_the_names_of_their_columns()
+  local t = bnn.data.table{{rooms = 3, kind = "flat", lift = true}, {rooms = NAN}, {kind = "house"},
+                           {}}
+  lu.assertEquals({t.size, t.names}, {4, {"kind", "lift", "rooms"}})
+  lu.assertEquals(t:totable(),
+    {{rooms = 3, kind = "flat", lift = "true"}, {}, {kind = "house"}, {}})
+  lu.assertEquals({t:column("kind").kind, t:column("rooms").kind}, {"category", "number"})
+  local again = bnn.data.table(t:totable())
+  lu.assertEquals(again:totable(), t:totable())
+  t = bnn.data.table{{name = "ann", values = 3}} -- names of columns like others
+  lu.assertEquals(t:totable(), {{name = "ann", values = 3}})
+end
+
+function TestTable.test_rows_like_another_table()
+  local t = bnn.data.table({{kind = "cat"}}, {like = pets(), optional = "weight"})
+  lu.assertEquals({t.names, t:totable()}, {{"age", "kind"}, {{kind = "cat"}}})
+  t = bnn.data.table({{age = 4}, {weight = 2}}, {like = pets()})
+  lu.assertEquals({t.names, t:totable()}, {{"age", "kind", "weight"}, {{age = 4}, {weight = 2}}})
+  lu.assertEquals({t:column("kind").kind, t:column("kind").categories},
+    {"category", {"cat", "dog"}})
+  refuses("column 'sort' is not one of those of the other table: age, kind, weight",
+    bnn.data.table, {{sort = "cat"}}, {like = pets()})
+end
+
+function TestTable.test_faults_of_rows_name_them()
+  local make = bnn.data.table
+  refuses("bnn.data.table: row 2: expected names of columns, got the key 1", make, {{a = 1}, {3}})
+  refuses("row 1: a: expected a number, a string or a boolean, got ", make, {{a = {1}}})
+  refuses("(a column is {name =, values =})", make, {{name = "a", value = {1, 2}}})
+  refuses("n: expected columns beside it, got rows", make, {{a = 1}, n = 2})
+  refuses("expected columns, got none", make, {{}, {}})
+  refuses("source: expected a path, or a list of columns or rows", make, 3)
+end
+
+-- What is said of a column of whole numbers; a row of numbers that a float, or a double, rounds.
+function TestTable.test_whole_numbers_that_are_rounded_are_reported()
+  local is_single = bnn.tensor(0):dtype() == "f32"
+  local long = is_single and 16777217 or 9007199254740993
+  local function said_of(columns)
+    return bits.notices_of(function() bnn.data.table(columns) end)
+  end
+  local want = "column 1 ('id'): 2 whole numbers are rounded, in row 2 %d to %d (as a category"
+  want = want:format(long, long - 1)
+  lu.assertStrContains(said_of{{name = "id", values = {7, long, nil, -long, 1e30}}}, want)
+  lu.assertStrContains(said_of{{id = 16777216}, {id = long}}, "1 whole number is rounded, in row 2")
+  for _, columns in ipairs{
+    {{name = "id", values = {16777216, -16777216, 0.5, 16777216.5, 1e20}}},
+    {{name = "id", values = {long}, kind = "category"}},
+    {{name = "id", values = bnn.tensor({long, 16777216}, "f64")}},
+  } do
+    lu.assertEquals(said_of(columns), "")
+  end
 end
 
 function TestTable.test_a_schema_is_plain_data()

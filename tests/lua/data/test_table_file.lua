@@ -249,6 +249,34 @@ function TestTableFile.test_what_was_found_is_said()
   lu.assertStrContains(notice_of(",v\n1,4\n2,7\n3,1\n"), "an index without a name, left out")
 end
 
+function TestTableFile.test_rounded_whole_numbers_are_said()
+  local is_single = bnn.tensor(0):dtype() == "f32"
+  local long = is_single and 16777217 or 9007199254740993
+  local text = ("v,id\n1.5,16777216\n2,%d\n3.5,-%d\n1e30,?\n"):format(long, long)
+  local want = ("in id 2 whole numbers are rounded, in line 3 %d to %d (as a category each keeps "
+    .. "its own)\n"):format(long, long - 1)
+  lu.assertStrContains(notice_of(text), "; " .. want)
+  local like = read("v,id\n1,2\n")
+  lu.assertEquals(notice_of(text, {like = like}), want)
+  for _, other in ipairs{"v,id\n1.5,16777216\n", "v,id\n1.5,16777216.5\n", "v,id\n1e30,3e20\n"} do
+    lu.assertNotStrContains(notice_of(other), "rounded")
+  end
+  lu.assertNotStrContains(notice_of(text, {types = {id = "category"}}), "rounded")
+end
+
+-- A program says how its users leave a column out.
+function TestTableFile.test_a_hint_may_be_given()
+  local opts = {hint = "--ignore=%s"}
+  lu.assertStrContains(notice_of("id,v\n1,4\n2,7\n3,1\n", opts),
+    "id numbers the rows (--ignore=id leaves it out)")
+  local many = {"v,a%1"}
+  for i = 1, 30 do many[i + 1] = ("%d,r%d"):format(i % 7, i) end
+  lu.assertStrContains(notice_of(table.concat(many, "\n"), opts), "(--ignore=a%1 leaves it out)")
+  local _, fault = pcall(read, "a,a\n1,x\n", opts)
+  lu.assertStrContains(fault, "columns 1 and 2 are both called 'a'")
+  lu.assertNotStrContains(fault, "types")
+end
+
 -- ---- the whole way ----
 
 function TestTableFile.test_a_file_becomes_a_part()

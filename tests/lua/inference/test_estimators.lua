@@ -38,6 +38,10 @@ local make = {
     return bnn.nn.sequential{conv, bnn.nn.relu(), bnn.nn.flatten(), bnn.nn.linear(3)},
       images:reshape(N, 2, 25)
   end,
+  groups = function()
+    local conv = bnn.nn.conv2d(4, 3, {groups = 2})
+    return bnn.nn.sequential{conv, bnn.nn.relu(), bnn.nn.flatten(), bnn.nn.linear(3)}, images
+  end,
 }
 
 local function elbo_of(which, estimator, opts)
@@ -104,6 +108,7 @@ local function with_bias(p, path, out)
 end
 
 local function convolve(h, w, b) return bnn.conv2d(h, w, b, 2, 1) end
+local function convolve_groups(h, w, b) return bnn.conv2d(h, w, b, 1, 0, 1, 2) end
 local function transpose(h, w, b) return bnn.conv_transpose2d(h, w, b, 2, 1) end
 local function convolve_rows(h, w, b)
   local made = bnn.conv2d(h:view(N, 2, 1, 25), w:view(3, 2, 1, 3), b, {1, 2}, 0, {1, 2})
@@ -119,6 +124,8 @@ local layers = {
                 {"sequential/linear_0", 3, bnn.linear}},
   sequences = {{"sequential/conv1d_0", 3, convolve_rows, "relu"},
                {"sequential/linear_0", 3, bnn.linear}},
+  groups = {{"sequential/conv2d_0", 4, convolve_groups, "relu"},
+            {"sequential/linear_0", 3, bnn.linear}},
 }
 
 -- The mean loss of one draw with its KL, from mu, v = logvar.
@@ -164,7 +171,7 @@ local function check_formula(which, estimator, samples)
 end
 
 function TestFormula.test_one_draw()
-  for _, which in ipairs{"mlp", "without_bias", "conv", "transposed", "sequences"} do
+  for _, which in ipairs{"mlp", "without_bias", "conv", "transposed", "sequences", "groups"} do
     for _, estimator in ipairs{LOCAL, FLIPOUT} do check_formula(which, estimator, 1) end
   end
 end

@@ -184,7 +184,7 @@ function TestParts.test_keep_their_weights()
     {x = bnn.ones(2, 1), weight = {1}})
 end
 
-function TestParts.test_augmented_keep_their_weights_unless_they_are_mixed()
+function TestParts.test_augmented_keep_their_weights()
   local part = bnn.data.from_tensors{x = bnn.ones(4, 5, 5), y = bnn.tensor({0, 1, 0, 1}, "i32"),
                                      weight = {1, 2, 3, 4}}
   local augmented = part:augment{bnn.augment.shift(1)}
@@ -192,8 +192,46 @@ function TestParts.test_augmented_keep_their_weights_unless_they_are_mixed()
   for batch in augmented:batches{size = 4, key = key} do
     lu.assertEquals({batch.x:shape(), batch.weight:sum():item()}, {{4, 5, 5}, 10})
   end
-  raises("part:augment: mixup: expected a part without weights", part.augment, part,
-    {bnn.augment.mixup(0.2)})
+end
+
+-- A mixed example has the weights of both, times their shares, and so have its classes of it: the
+-- loss, which is linear in them, is the sum of both weighted ones.
+function TestParts.test_mixed_examples_have_the_weights_of_both()
+  local function batch_of(weight, apart)
+    local part = bnn.data.from_tensors{x = x, y = labels, weight = weight}
+    if not apart then part = part:augment{bnn.augment.mixup(1)} end
+    return part:batches{size = N, key = key}()
+  end
+  local apart = batch_of(WEIGHT, true)
+  local plain, same, mixed = batch_of(nil), batch_of(bnn.full({N}, 2)), batch_of(WEIGHT)
+  lu.assertNil(plain.weight)
+  lu.assertEquals(same.weight:totable(), bnn.full({N}, 2):totable())
+  bits.assert_same(mixed.x, plain.x)
+  assert_near(same.y, plain.y, "equal weights")
+  assert_near(mixed.y:sum(2), bnn.ones(N), "shares")
+  local weighed, count = (mixed.y * mixed.weight:view(N, 1)):totable(), 0
+  for i, row in ipairs(plain.y:totable()) do
+    local own, weight = apart.y[i] + 1, apart.weight[i]
+    for class, share in ipairs(row) do -- of two classes each is one example's
+      if class ~= own and share > 0 then
+        lu.assertAlmostEquals(weighed[i][own], row[own] * weight, 1e-5)
+        lu.assertAlmostEquals(weighed[i][class] + row[own] * weight, mixed.weight[i], 1e-5)
+        count = count + 1
+      end
+    end
+  end
+  lu.assertTrue(count >= 3, count)
+  local function gradient(batch) return bits.of(gradient_of(OBJECTIVES.elbo(), batch)) end
+  lu.assertEquals(gradient(mixed), gradient{x = mixed.x, y = mixed.y, weight = mixed.weight})
+  lu.assertNotEquals(gradient(mixed), gradient{x = mixed.x, y = mixed.y})
+  lu.assertNotEquals(gradient(mixed), gradient(plain))
+end
+
+function TestParts.test_weights_are_mixed_without_targets_too()
+  local ones = bnn.data.from_tensors{x = bnn.arange(1, N):view(N, 1), weight = bnn.arange(1, N)}
+  local batch = ones:augment{bnn.augment.mixup(1)}:batches{size = N, key = key}()
+  assert_near(batch.weight, batch.x:view(N), "the same shares")
+  lu.assertNil(batch.y)
 end
 
 TestClasses = {}

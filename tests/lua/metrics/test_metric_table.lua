@@ -260,7 +260,7 @@ end, function(row) return row.best and row.bootstrap end)
 
 local function takes_weights(row) return row.weight end
 
--- An example of weight k is k examples, one of weight 0 none, and the unit of the weights is free.
+-- An example of weight k is k examples, and one of weight 0 none.
 for_each("counts_a_weight_as_copies", function(row, inputs)
   local weight, rows = {}, {}
   for i = 1, N do
@@ -270,11 +270,33 @@ for_each("counts_a_weight_as_copies", function(row, inputs)
   rows = bnn.tensor(rows, "i32")
   local want = call(row, changed(inputs.usual, function(x) return x:index(rows) end))
   assert_near(call(row, inputs.usual, {weight = weight}), want)
-  if row.result ~= "number" then return end
-  assert_near((call(row, inputs.usual, {weight = bnn.tensor(weight) * 0.25})), want)
-  local ones = bnn.ones(N)
-  assert_near((call(row, inputs.usual, {weight = ones})), (call(row, inputs.usual)))
 end, takes_weights)
+
+for_each("is_the_same_under_weights_of_1", function(row, inputs)
+  local plain = numbers_in((call(row, inputs.usual)))
+  for i, v in ipairs(numbers_in((call(row, inputs.usual, {weight = bnn.ones(N)})))) do
+    lu.assertTrue(v == plain[i] or v ~= v and plain[i] ~= plain[i], i) -- to the bit, or both NaN
+  end
+end, takes_weights)
+
+local SUMS = {confusion_matrix = true, reliability = true, pit_histogram = true}
+
+for_each("has_weights_of_any_unit", function(row, inputs)
+  local weight = {}
+  for i = 1, N do weight[i] = (i * 5 + 2) % 4 end
+  local want = call(row, inputs.usual, {weight = weight})
+  assert_near((call(row, inputs.usual, {weight = bnn.tensor(weight) * 0.25})), want)
+end, function(row) return row.weight == true and not SUMS[row[1]] end)
+
+for_each("counts_by_its_weights", function(row, inputs)
+  local twice = call(row, inputs.usual, {weight = bnn.full({N}, 2)})
+  lu.assertNotAlmostEquals(twice, (call(row, inputs.usual)), 1e-6)
+  bits.raises("weight: expected numbers of answers, more than 1 in all, got a sum of 1", call, row,
+    inputs.usual, {weight = bnn.full({N}, 1 / N)})
+  local one = bnn.zeros(N):totable()
+  one[3] = 1
+  lu.assertTrue((call(row, inputs.usual, {weight = one})) <= 1) -- one answer is one
+end, function(row) return row.weight == "counts" end)
 
 for_each("has_intervals_under_weights", function(row, inputs)
   local weight = {}
@@ -314,6 +336,9 @@ for_each("takes_both_sets_by_name", function(row, inputs)
     assert_near((call(row, {sets, {weight = weight}})),
       (call(row, inputs.usual, {weight = flags:real() + 2})))
     bits.raises("weight: expected a table {id =, ood =}", call, row, {sets, {weight = {1}}})
+    weight.ood = bnn.zeros(#sets.ood)
+    bits.raises("weight: expected one above 0 for each of the labels 0 and 1, got none for 1", call,
+      row, {sets, {weight = weight}})
   end
   bits.raises("ood: expected at least one score, got none", call, row, {{id = {1}, ood = {}}})
 end, function(row) return row.inputs == "in_out" end)

@@ -195,22 +195,46 @@ local function options(more)
 end
 
 -- The interval of the accuracy, by the bootstrap of a single number.
-local function of_accuracy()
-  local _, interval = metrics.accuracy(probabilities, truth, with)
+local function of_accuracy(weight)
+  local _, interval = metrics.accuracy(probabilities, truth, options{weight = weight})
   return interval
 end
 
+-- Weights of the examples: none, and some of which many are 0.
+local WEIGHTS = {false, (bnn.rand(key:fold "weight", N) * 4 - 1):relu()}
+
 function TestIntervals.test_one_bin_has_that_of_the_accuracy()
-  local interval = of_accuracy()
-  for _, adaptive in ipairs{false, true} do
-    local opts = options{bins = 1, adaptive = adaptive}
-    local _, bins = metrics.reliability(probabilities, truth, opts)
-    for i = 1, 2 do
-      lu.assertAlmostEquals(bins.accuracy[i][1], interval[i], 1e-12)
-      lu.assertEquals(bins.n[i][1], N)
+  for _, weight in ipairs(WEIGHTS) do
+    local interval = of_accuracy(weight or nil)
+    for _, adaptive in ipairs{false, true} do
+      local opts = options{bins = 1, adaptive = adaptive, weight = weight or nil}
+      local all, bins = metrics.reliability(probabilities, truth, opts)
+      for i = 1, 2 do
+        lu.assertAlmostEquals(bins.accuracy[i][1], interval[i], 1e-12)
+        if not weight then lu.assertEquals(bins.n[i][1], N) end
+      end
+      lu.assertTrue(bins.n[1][1] <= all.n[1] and all.n[1] <= bins.n[2][1])
+      lu.assertTrue(bins.confidence[1][1] < bins.confidence[2][1])
     end
-    lu.assertTrue(bins.confidence[1][1] < bins.confidence[2][1])
   end
+end
+
+-- Bins of the weighted errors of calibration.
+function TestIntervals.test_bins_have_the_weighted_errors()
+  local opts = {weight = WEIGHTS[2], bins = 7}
+  for name, adaptive in pairs{ece = false, adaptive_ece = true} do
+    opts.adaptive = adaptive
+    local bins, sum, n = metrics.reliability(probabilities, truth, opts), 0, 0
+    lu.assertEquals(bins.n:dtype(), "f64")
+    for b = 1, 7 do
+      local weight = bins.n[b]
+      n = n + weight
+      if weight > 0 then sum = sum + weight * math.abs(bins.accuracy[b] - bins.confidence[b]) end
+    end
+    opts.adaptive = nil
+    lu.assertAlmostEquals(sum / n, (metrics[name](probabilities, truth, opts)), 1e-12, name)
+  end
+  lu.assertEquals(metrics.reliability(probabilities, truth).n:dtype(), "i64")
 end
 
 function TestIntervals.test_bins_hold_the_examples_that_they_count()
@@ -234,17 +258,20 @@ function TestIntervals.test_bins_hold_the_examples_that_they_count()
 end
 
 function TestIntervals.test_the_risk_of_all_answers_is_what_accuracy_leaves()
-  local interval = of_accuracy()
-  local curve, bands = metrics.risk_coverage(probabilities, truth, with)
-  local last = curve.risk:size(1)
-  for i = 1, 2 do
-    lu.assertAlmostEquals(bands.risk[i][last], 1 - interval[3 - i], 1e-12)
-    lu.assertAlmostEquals(bands.coverage[i][last], 1, 1e-12)
-    lu.assertEquals(bands.risk[i]:size(1), last)
-  end
-  for k = 1, last, 20 do
-    local c, at = curve.coverage[k], bands.coverage
-    lu.assertTrue(at[1][k] <= c + 1e-12 and c <= at[2][k] + 1e-12, k)
+  for _, weight in ipairs(WEIGHTS) do
+    local opts = options{weight = weight or nil}
+    local interval = of_accuracy(weight or nil)
+    local curve, bands = metrics.risk_coverage(probabilities, truth, opts)
+    local last = curve.risk:size(1)
+    for i = 1, 2 do
+      lu.assertAlmostEquals(bands.risk[i][last], 1 - interval[3 - i], 1e-12)
+      lu.assertEquals(bands.coverage[i][last], 1)
+      lu.assertEquals(bands.risk[i]:size(1), last)
+    end
+    for k = 1, last, 20 do
+      local c, at = curve.coverage[k], bands.coverage
+      lu.assertTrue(at[1][k] <= c + 1e-12 and c <= at[2][k] + 1e-12, k)
+    end
   end
 end
 

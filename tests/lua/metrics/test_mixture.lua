@@ -188,6 +188,16 @@ function TestPit.test_histogram_counts_and_its_distance_is_the_largest_gap()
   lu.assertAlmostEquals(one.distance, 1, 1e-14)
 end
 
+-- Each number of an example has its weight; transforms 0, 0.5 | 1, 0 | 0.5, 1.
+function TestPit.test_histogram_adds_weights()
+  local mean, std = {{0, 0}, {0, 0}, {0, 0}}, {{1, 1}, {1, 1}, {1, 1}}
+  local target = {{-90, 0}, {90, -90}, {0, 90}}
+  local h = metrics.pit_histogram(mean, std, target, {bins = 2, weight = {0.5, 0, 1.5}})
+  lu.assertEquals({h.n:dtype(), h.n:totable()}, {"f64", {0.5, 3.5}})
+  lu.assertEquals(h.density:totable(), {0.25, 1.75})
+  lu.assertEquals(h.distance, 0.375) -- 0.5 / 4 of them lie below 0.5
+end
+
 -- Right distributions are flat, narrow ones a U, wide ones a hump.
 function TestPit.test_histogram_tells_narrow_and_wide_from_right()
   local n = 4000
@@ -242,6 +252,12 @@ function TestSummary.test_has_what_applies_and_the_metrics_own_values()
   local got = metrics.summary(p, labels)
   lu.assertEquals(names_in(got), "accuracy aurc balanced_accuracy brier cohens_kappa ece f1 nll")
   for name, value in pairs(got) do lu.assertEquals(value, (metrics[name](p, labels)), name) end
+  local counts = {weight = {1, 2, 3, 1, 0.5, 1, 1, 2, 0}}
+  for name, value in pairs(metrics.summary(p, labels, counts)) do
+    lu.assertEquals(value, (metrics[name](p, labels, counts)), name)
+    if name == "nll" or name == "aurc" then lu.assertNotEquals(value, got[name], name) end
+  end
+  lu.assertNil(metrics.summary(p, labels, {weight = bnn.full({9}, 1 / 9)}).aurc)
 
   local target = bnn.randn(key:fold "y", 9, 1)
   local model = {net = net, posterior = posterior,

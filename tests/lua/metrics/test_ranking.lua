@@ -116,6 +116,27 @@ function TestRanking.test_curves()
   lu.assertEquals(pr.base_rate, 0.5)
 end
 
+-- The copies of a row are as many rows; a score that nobody of weight has makes no point.
+function TestRanking.test_curves_with_weights()
+  local weight = {}
+  for i = 1, #scores do weight[i] = i % 3 end
+  local s, y = {}, {}
+  for i, w in ipairs(weight) do
+    for _ = 1, w do s[#s + 1], y[#y + 1] = scores[i], labels[i] end
+  end
+  for _, positive in ipairs{"out", "in"} do
+    for _, name in ipairs{"roc_curve", "precision_recall_curve"} do
+      local got = metrics[name](scores, labels, {weight = weight, positive = positive})
+      local want = metrics[name](s, y, {positive = positive})
+      for field, v in pairs(want) do
+        local list = field == "base_rate" and {v} or v:totable()
+        local mine = field == "base_rate" and {got[field]} or got[field]:totable()
+        lu.assertEquals(mine, list, name .. " " .. field)
+      end
+    end
+  end
+end
+
 function TestRanking.test_refusals()
   check_refusals(metrics.auroc, {
     {"score 2: expected a number, got nan", {1, 0 / 0}, {0, 1}},
@@ -185,6 +206,57 @@ function TestSelective.test_curves()
   lu.assertEquals(reject.rejected:totable(), {0, 0.25, 0.75})
   lu.assertEquals(reject.accuracy:totable(), {0.5, 1 - 1 / 3, 1})
   lu.assertEquals(reject.threshold:totable(), {0.6, 0.7, 0.9})
+end
+
+function TestSelective.test_curves_with_weights()
+  local c, right = {0.9, 0.7, 0.7, 0.65, 0.6}, {1, 0, 1, 0, 0}
+  local opts = {weight = {2, 1.5, 0.5, 0, 1}}
+  local risk = metrics.risk_coverage(c, right, opts)
+  lu.assertEquals(risk.coverage:totable(), {0.4, 0.8, 1})
+  lu.assertEquals(risk.risk:totable(), {0, 0.375, 0.5})
+  lu.assertEquals(risk.threshold:totable(), {0.9, 0.7, 0.6})
+  local reject = metrics.reject_curve(c, right, opts)
+  lu.assertEquals(reject.rejected:totable(), {0, 1 - 0.8, 0.6})
+  lu.assertEquals(reject.accuracy:totable(), {0.5, 0.625, 1})
+end
+
+-- A row of weight k is k rows, in groups of a few and of many; a row of weight a + b is two, of a
+-- and of b, one after the other if all are right or wrong.
+function TestSelective.test_areas_are_of_as_many_answers_as_weights_say()
+  local c, right = {0.9, 0.8, 0.7, 0.7, 0.6}, {1, 0, 1, 0, 1}
+  for _, weight in ipairs{{2, 3, 1, 4, 2}, {900, 1, 70, 300, 5}, {1, 1000, 0, 65, 64}} do
+    local cs, rights = {}, {}
+    for i, w in ipairs(weight) do
+      for _ = 1, w do cs[#cs + 1], rights[#rights + 1] = c[i], right[i] end
+    end
+    for _, name in ipairs{"aurc", "e_aurc", "augrc"} do
+      near(metrics[name](c, right, {weight = weight}), metrics[name](cs, rights), name)
+    end
+  end
+  for _, name in ipairs{"aurc", "e_aurc", "augrc"} do
+    near(metrics[name]({4, 3, 2, 1}, {1, 0, 1, 0}, {weight = {2, 3, 40.25, 7}}),
+      metrics[name]({6, 5, 4, 3, 2, 1}, {1, 0, 0, 1, 1, 0}, {weight = {2, 0.3, 2.7, 40, 0.25, 7}}))
+  end
+end
+
+-- Of m right and then m wrong answers the curve is 0, then 1 - m / k: its mean is
+-- (1 - log 2) / 2 of very many, within 1 / m.
+function TestSelective.test_areas_of_large_weights_are_integrals()
+  for _, m in ipairs{1e3 + 0.5, 1e9} do
+    local value = metrics.aurc({2, 1}, {1, 0}, {weight = {m, m}})
+    lu.assertAlmostEquals(value, (1 - math.log(2)) / 2, 1 / m)
+    lu.assertAlmostEquals(metrics.e_aurc({2, 1}, {1, 0}, {weight = {m, m}}), 0, 1e-12)
+    lu.assertAlmostEquals(metrics.augrc({2, 1}, {1, 0}, {weight = {m, m}}), 1 / 8, 1 / m)
+  end
+end
+
+-- digamma(5.5) - digamma(3.5) = 1 / 3.5 + 1 / 4.5, and digamma(2) - digamma(1.5) = 2 log 2 - 1.
+function TestSelective.test_areas_of_fractional_weights_are_by_the_digamma_function()
+  local function aurc(...) return metrics.aurc({2, 1}, {0, 1}, {weight = {...}}) end
+  near(aurc(2.5, 2), (2.5 + 2.5 * (1 / 3.5 + 1 / 4.5)) / 4.5)
+  near(aurc(0.5, 1), (0.5 + 0.5 * (1 / 1.5)) / 1.5)
+  near(metrics.aurc({3, 2, 1}, {0, 1, 1}, {weight = {0.5, 0.5, 1}}),
+    (0.5 + 0.5 * (2 * math.log(2) - 1 + 1 / 2)) / 2)
 end
 
 TestBootstrap = {}

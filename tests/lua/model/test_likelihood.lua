@@ -339,6 +339,30 @@ function TestLimits.test_refusals()
   end
 end
 
+-- Padded sequences: what is said at ignored positions, and how many there are, changes nothing.
+function TestLimits.test_ignored_labels_count_nothing()
+  local logits = bnn.randn(key:fold "logits", 2, 3, 4)
+  local y = bnn.tensor({{1, 3, -100}, {2, -100, -100}}, "i32")
+  local zeros = bnn.tensor({{1, 3, 0}, {2, 0, 0}}, "i32")
+  local seen = bnn.tensor{{1, 1, 0}, {1, 0, 0}}
+  local ours, all = bnn.likelihood.categorical{ignore_index = -100}, bnn.likelihood.categorical()
+  local function masked(l) return -(bnn.cross_entropy(l, zeros) * seen):sum(2) end
+  bits.assert_same(ours.log_prob(logits, y), masked(logits))
+  bits.assert_same(bnn.grad(function(l) return ours.log_prob(l, y):sum() end)(logits),
+    bnn.grad(function(l) return masked(l):sum() end)(logits))
+  raises("label -100 of example 1 is outside 0..3", all.log_prob, logits, y)
+  raises("label 4 of example 2 is outside 0..3", ours.log_prob, logits,
+    bnn.tensor({{1, 3, -100}, {4, -100, -100}}, "i32"))
+  local net = bnn.nn.linear(4)
+  local objective = bnn.objective{net = net, params = net:init(key, logits), likelihood = ours}
+  assert(objective:check_data{x = logits, y = y})
+  assert(objective:step(bnn.optim.adam{}:init(objective), {x = logits, y = y}, key))
+  lu.assertTrue(objective:evaluate({x = logits, y = y}, {key = key}).loss > 0)
+  raises("ignore_index: expected an integer, got 1.5", bnn.likelihood.categorical,
+    {ignore_index = 1.5})
+  raises("expected an integer, got 1.5", bnn.cross_entropy, logits, zeros, 1.5)
+end
+
 -- u8 targets are images, which only a likelihood that says so takes.
 function TestLimits.test_bytes_are_targets_where_the_likelihood_says_so()
   local bytes = bits_of:to "u8"

@@ -18,12 +18,14 @@ end
 
 TestOp = {}
 
--- The same of smaller ops, one head at a time.
-local function plain_attention(q, k, v, heads, causal, scale)
+-- The same of smaller ops, one head at a time. bias: of all heads, [n or 1, t or 1, s], or a list
+-- of such.
+local function plain_attention(q, k, v, heads, causal, scale, bias)
   local d, e, results = q:size(3) // heads, v:size(3) // heads, {}
   for h = 1, heads do
     local own_q, own_k = q:narrow(3, (h - 1) * d + 1, d), k:narrow(3, (h - 1) * d + 1, d)
     local scores = own_q:bmm(own_k:permute(1, 3, 2)) * (scale or d ^ -0.5)
+    if bias then scores = scores + (type(bias) == "table" and bias[h] or bias) end
     if causal then
       local row = bnn.arange(1, q:size(2)):reshape(-1, 1)
       scores = bnn.where(bnn.arange(1, k:size(2)):le(row), scores, -math.huge)
@@ -54,6 +56,121 @@ function TestOp.test_value_and_gradient_are_those_of_products_and_a_softmax()
   end
 end
 
+-- shape of the bias, heads, t, s, causal
+local BIASES = {
+  {{5, 7}, 2, 5, 7, false}, {{1, 7}, 1, 5, 7, true}, {{3, 5, 7}, 2, 5, 7, false},
+  {{3, 1, 7}, 2, 5, 7, true}, {{1, 5, 7}, 1, 5, 7, false}, {{3, 2, 5, 7}, 2, 5, 7, true},
+  {{1, 2, 1, 7}, 2, 5, 7, false}, {{3, 1, 70, 150}, 1, 70, 150, false},
+  {{70, 150}, 2, 70, 150, true},
+}
+
+-- Of head h, as [n or 1, t or 1, s].
+local function bias_of_head(bias, h)
+  if bias:dim() == 2 then return bias:view(1, bias:size(1), bias:size(2)) end
+  return bias:dim() == 3 and bias or bias:select(2, math.min(h, bias:size(2)))
+end
+
+function TestOp.test_a_bias_is_added_to_the_scores()
+  for _, case in ipairs(BIASES) do
+    local shape, heads, t, s, causal = table.unpack(case)
+    local at = {q = random("q", 3, t, 4), k = random("k", 3, s, 4), v = random("v", 3, s, 6),
+                bias = random("bias", shape)}
+    local weight = random("weight", 3, t, 6)
+    local function ours(x) return bnn.attention(x.q, x.k, x.v, x.bias, heads, causal, 0.4) end
+    local function theirs(x)
+      local list = {}
+      for h = 1, heads do list[h] = bias_of_head(x.bias, h) end
+      return plain_attention(x.q, x.k, x.v, heads, causal, 0.4, list)
+    end
+    local function slope(f) return bnn.grad(function(x) return (f(x) * weight):sum() end)(at) end
+    assert_near(ours(at), theirs(at))
+    local got, want = slope(ours), slope(theirs)
+    for name in pairs(at) do assert_near(got[name], want[name], 2e-4) end
+  end
+end
+
+-- Keys of a hidden position hold numbers that would show, and a whole panel of them comes first.
+function TestOp.test_lengths_are_the_mask_of_the_keys_that_they_leave_out()
+  for _, sizes in ipairs{{5, 7, {3, 7, 1}}, {70, 300, {140, 300, 5}}} do
+    local t, s, list = table.unpack(sizes)
+    local at = {q = random("q", 3, t, 4), k = random("k", 3, s, 4), v = random("v", 3, s, 4)}
+    local weight = random("weight", 3, t, 4)
+    local seen = bnn.arange(1, s):view(1, 1, s):le(bnn.tensor(list):view(3, 1, 1))
+    local hidden = bnn.where(seen, 0, -math.huge)
+    for _, causal in ipairs{false, true} do
+      for _, type in ipairs{"i32", "i64", bnn.zeros(1):dtype()} do
+        local lengths = bnn.tensor(list, type)
+        local function ours(x) return bnn.attention(x.q, x.k, x.v, lengths, 2, causal) end
+        local function masked(x) return bnn.attention(x.q, x.k, x.v, nil, hidden, 2, causal) end
+        local function theirs(x)
+          return plain_attention(x.q, x.k, x.v, 2, causal, nil, hidden)
+        end
+        local function slope(f)
+          return bnn.grad(function(x) return (f(x) * weight):sum() end)(at)
+        end
+        local want, want_slope = theirs(at), slope(theirs)
+        for _, f in ipairs{ours, masked} do
+          assert_near(f(at), want)
+          local got = slope(f)
+          for name in pairs(at) do assert_near(got[name], want_slope[name], 1e-4) end
+        end
+      end
+    end
+  end
+  local reversed = bnn.where(bnn.arange(1, 300):gt(200), 0, -math.huge):view(1, 300)
+  local q, k, v = random("q", 1, 2, 4), random("k", 1, 300, 4), random("v", 1, 300, 4)
+  assert_near(bnn.attention(q, k, v, reversed),
+    bnn.attention(q, k:narrow(2, 201, 100), v:narrow(2, 201, 100)))
+end
+
+function TestOp.test_what_stands_after_a_length_is_not_read()
+  local q, k, v = random("q", 2, 3, 4), random("k", 2, 5, 4), random("v", 2, 5, 4)
+  local kept = bnn.arange(1, 5):view(1, 5, 1):le(bnn.tensor{2, 4}:view(2, 1, 1))
+  local lengths = bnn.tensor({2, 4}, "i32")
+  bits.assert_same(
+    bnn.attention(q, bnn.where(kept, k, 0 / 0), bnn.where(kept, v, 0 / 0), lengths, 2),
+    bnn.attention(q, k, v, lengths, 2))
+end
+
+function TestOp.test_real_lengths_are_cut_to_what_there_is()
+  local q = random("q", 5, 3, 4)
+  bits.assert_same(bnn.attention(q, q, q, bnn.tensor{9, -1, 1.9, 0 / 0, math.huge}),
+    bnn.attention(q, q, q, bnn.tensor({3, 0, 1, 0, 3}, "i32")))
+end
+
+-- No length, and a row of a mask that hides every key: 0, and gradients that are 0.
+function TestOp.test_a_position_that_sees_no_key_gives_0()
+  local at = {q = random("q", 2, 3, 4), k = random("k", 2, 200, 4), v = random("v", 2, 200, 4),
+              bias = bnn.zeros(3, 200)}
+  local rows = bnn.where(bnn.tensor{{1}, {0}, {1}}, at.bias, -math.huge)
+  local y = bnn.attention(at.q, at.k, at.v, rows)
+  lu.assertEquals(y:select(2, 2):abs():sum():item(), 0)
+  assert_near(y:select(2, 3), bnn.attention(at.q, at.k, at.v):select(2, 3))
+  local none = bnn.tensor({0, 0}, "i32")
+  lu.assertEquals(bnn.attention(at.q, at.k, at.v, none):abs():sum():item(), 0)
+  local function total(f)
+    local slopes = bnn.grad(f)(at)
+    local sum = 0
+    for _, slope in pairs(slopes) do sum = sum + slope:abs():sum():item() end
+    return sum
+  end
+  lu.assertEquals(total(function(x)
+    return bnn.attention(x.q, x.k, x.v, none, x.bias):sum()
+  end), 0)
+  lu.assertEquals(total(function(x)
+    local hidden = bnn.where(bnn.tensor{{1}, {0}, {1}}, x.bias, -math.huge)
+    return bnn.attention(x.q, x.k, x.v, hidden):select(2, 2):square():sum()
+  end), 0)
+end
+
+function TestOp.test_vmap_maps_what_may_be_left_out()
+  local q, bias = random("q", 3, 5, 4), random("bias", 2, 5, 5)
+  local lengths = bnn.tensor({{1, 2, 5}, {3, 0, 4}}, "i32")
+  local function of_slice(own, b) return bnn.attention(q, q, q, own, b, 2) end
+  local each = bnn.vmap(of_slice)(lengths, bias)
+  for i = 1, 2 do bits.assert_same(each[i], bnn.attention(q, q, q, lengths[i], bias[i], 2)) end
+end
+
 function TestOp.test_large_scores_do_not_overflow_and_nan_goes_through()
   local q, v = bnn.full({1, 2, 1}, 1e4), bnn.tensor{{{1}, {3}}}
   assert_near(bnn.attention(q, bnn.tensor{{{1e4}, {-1e4}}}, v), bnn.tensor{{{1}, {1}}})
@@ -80,6 +197,14 @@ function TestOp.test_what_is_refused()
   raises("expected an integer of 1 or more, got 1.5", bnn.attention, x, x, x, 1.5)
   raises("expected boolean, got number", bnn.attention, x, x, x, 2, 1)
   raises("scale: expected a finite number, got inf", bnn.attention, x, x, x, 2, true, math.huge)
+  raises("bias: expected [3, 3], [2, 3, 3] or [2, 1, 3, 3], or 1 for all but the last, got [3, 1]",
+    bnn.attention, x, x, x, bnn.ones(3, 1))
+  raises("got [2, 2, 3, 3]", bnn.attention, x, x, x, bnn.ones(2, 2, 3, 3))
+  raises("lengths: expected [2] for k [2, 3, 4], got [3]", bnn.attention, x, x, x, bnn.ones(3))
+  raises("lengths[2]: expected 0 to 3, got 4", bnn.attention, x, x, x, bnn.tensor({0, 4}, "i32"))
+  raises("expected lengths [n] and bias [t, s], got [2] and [2]", bnn.attention, x, x, x,
+    bnn.ones(2), bnn.ones(2))
+  raises("v: expected", bnn.attention, x, x, bnn.zeros({2, 3, 4}, "i32"))
 end
 
 -- ---- layers ----
@@ -131,6 +256,66 @@ function TestLayers.test_a_second_tensor_is_what_keys_and_values_come_from()
   raises("context: expected [1, positions, features], got [2, 7, 4]", wrong.init, wrong, key, x)
   wrong = bnn.transform(function(y) return layer(y, 3) end)
   raises("context: expected a tensor, got a number", wrong.init, wrong, key, x)
+end
+
+-- A layer called so, on parameters of its own.
+local function called(layer, p, x, ...)
+  local more = table.pack(...)
+  return bnn.transform(function(input)
+    return layer(input, table.unpack(more, 1, more.n))
+  end):apply(p, x)
+end
+
+function TestLayers.test_masks_and_lengths_say_what_is_seen()
+  local layer, x = nn.multi_head_attention(2), random("x", 3, 6, 4)
+  local p = layer:init(key, x)
+  local list = {2, 6, 4}
+  local y = called(layer, p, x, {lengths = bnn.tensor(list, "i32")})
+  local seen = bnn.arange(1, 6):view(1, 1, 6):le(bnn.tensor(list):view(3, 1, 1))
+  for i, length in ipairs(list) do
+    local own = x:narrow(1, i, 1)
+    assert_near(y:narrow(1, i, 1), called(layer, p, own, own:narrow(2, 1, length)))
+  end
+  local function same(given) assert_near(called(layer, p, x, given), y) end
+  same{mask = seen}
+  same{mask = seen:view(3, 1, 1, 6)}
+  same{mask = seen:to "i32"}
+  same{mask = seen, bias = bnn.zeros(1, 2, 6, 6)}
+  same{bias = bnn.where(seen, 0, -math.huge)}
+  same{mask = bnn.ones(6, 6), lengths = bnn.tensor(list)}
+  assert_near(called(layer, p, x, x, {lengths = bnn.tensor(list)}), y)
+  local triangle = bnn.arange(1, 6):le(bnn.arange(1, 6):view(6, 1))
+  local causal = nn.multi_head_attention(2, {causal = true})
+  assert_near(called(layer, p, x, {mask = triangle}), causal:apply(p, x))
+  assert_near(called(layer, p, x, {mask = triangle, lengths = bnn.tensor(list)}),
+    called(causal, p, x, {mask = seen}))
+end
+
+function TestLayers.test_a_block_hands_on_what_is_seen()
+  local block, x = nn.transformer_block{heads = 2}, random("x", 2, 5, 4)
+  local p = block:init(key, x)
+  local y = called(block, p, x, {lengths = bnn.tensor({3, 5}, "i32")})
+  assert_near(y:narrow(1, 1, 1):narrow(2, 1, 3),
+    block:apply(p, x:narrow(1, 1, 1):narrow(2, 1, 3)))
+  assert_near(y:narrow(1, 2, 1), block:apply(p, x:narrow(1, 2, 1)))
+end
+
+function TestLayers.test_what_cannot_be_seen_is_refused()
+  local layer, x = nn.multi_head_attention(2), random("x", 1, 3, 4)
+  local function refused(text, ...)
+    local more = table.pack(...)
+    local net = bnn.transform(function(input)
+      return layer(input, table.unpack(more, 1, more.n))
+    end)
+    raises(text, net.init, net, key, x)
+  end
+  refused("mask: expected [3, 3], [1, 3, 3] or [1, 2, 3, 3], or 1 for all but the last, got [3]",
+    {mask = bnn.ones(3)})
+  refused("got [3, 1]", {mask = bnn.ones(3, 1)})
+  refused("got [1, 3, 3, 3]", {mask = bnn.ones(1, 3, 3, 3)})
+  refused("got [2, 3]", nil, {mask = bnn.ones(2, 3)})
+  refused("unknown option 'masks': did you mean 'mask'?", {masks = bnn.ones(3, 3)})
+  refused("lengths: expected a tensor, got", {lengths = {1}})
 end
 
 function TestLayers.test_what_layers_refuse()
@@ -337,6 +522,47 @@ function TestNetworks.test_blocks_of_wide_rows_do_not_show()
     lu.assertAlmostEquals(losses[1], want, 1e-4 * want)
   end
   bnn.threads(before)
+end
+
+-- A padded classifier with a learned bias of its scores: its steps have the same bits on any number
+-- of threads, and padding does not change what it gives.
+local function padded_net(layer)
+  return bnn.transform(function(ids)
+    local n, t = ids:size(1), ids:size(2)
+    local seen = ids:gt(1)
+    local lengths = seen:sum(2)
+    local bias = nn.parameter("bias", {2, T, T}, nn.zeros):view(1, 2, T, T)
+    local h = nn.embedding(IDS + 1, 8)(ids)
+    h = layer(h, {lengths = lengths, bias = t == T and bias or nil})
+    local mean = (h * seen:view(n, t, 1)):sum(2) / lengths:view(n, 1)
+    return nn.linear(2)(mean)
+  end)
+end
+
+function TestNetworks.test_padded_batches_train_the_same_on_any_number_of_threads()
+  local n, rows, labels = 300, {}, {}
+  for i = 1, n do
+    rows[i], labels[i] = {}, i % 2
+    for t = 1, T do rows[i][t] = t <= 1 + i % T and (i * t) % IDS + 2 or 1 end
+  end
+  local batch = {x = bnn.tensor(rows, "i32"), y = bnn.tensor(labels, "i32")}
+  local net = padded_net(nn.transformer_block{heads = 2})
+  local before, kept = bnn.threads(), {}
+  local params = net:init(key, batch.x)
+  for i, threads in ipairs{1, 2} do
+    bnn.threads(threads)
+    local q = bnn.posterior.meanfield(params, {logvar = -5})
+    local objective = bnn.elbo{net = net, posterior = q, likelihood = "categorical", beta = 0.01}
+    local state = bnn.optim.adam{lr = 0.01}:init(objective)
+    for step = 1, 3 do assert(objective:step(state, batch, key:fold(step))) end
+    kept[i] = q.mu
+  end
+  bnn.threads(before)
+  local parts = bnn.compile(function(w, ids) return net:apply(w, ids) end)
+  parts(params, batch.x)
+  lu.assertNil(parts:info()[1].mixer) -- blocks of rows
+  bits.assert_same(kept[1], kept[2])
+  lu.assertTrue((kept[1].bias - params.bias):abs():max():item() > 0)
 end
 
 function TestNetworks.test_a_sequence_of_one_position()

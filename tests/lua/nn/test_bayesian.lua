@@ -7,6 +7,35 @@ local layer_table = require "bnn.nn.layer_table"
 local nn, key = bnn.nn, bnn.key(21)
 local ESTIMATORS = {"reparameterization", "local_reparameterization", "flipout"}
 
+-- Layers that are given lengths, which they compute, and parameters of a call: as rows.
+local function given(name, layer, width, add)
+  local function called(x)
+    local more = {lengths = x:select(3, 1):gt(0):sum(2) + 1}
+    add(more, x)
+    return layer(x, more)
+  end
+  return {name, kind = "lambda", args = {called, {name = name}}, x = {3, 5, width}}
+end
+
+local function from_h0(more) more.h0 = nn.parameter("h0", {4}, nn.normal) end
+
+local function from_h0_and_c0(more)
+  from_h0(more)
+  more.c0 = nn.parameter("c0", {4}, nn.normal)
+end
+
+local function with_bias(more) more.bias = nn.parameter("bias", {1, 5}, nn.normal) end
+
+local rows = table.move(layer_table.rows, 1, #layer_table.rows, 1, {})
+for _, row in ipairs{
+  given("padded_rnn", nn.rnn(4), 2, from_h0), given("padded_gru", nn.gru(4), 2, from_h0),
+  given("padded_lstm", nn.lstm(4), 2, from_h0_and_c0),
+  given("masked_attention", nn.multi_head_attention(2), 6, with_bias),
+  given("masked_block", nn.transformer_block{heads = 2}, 6, with_bias),
+} do rows[#rows + 1] = row end
+
+local function layer_of(row) return nn[row.kind or row[1]](table.unpack(row.args)) end
+
 -- The input of a row: normal draws, or ids from 1.
 local function input_of(row)
   if not row.ids then return bnn.randn(key:fold "x", row.x) end
@@ -18,7 +47,7 @@ end
 -- A classifier of two classes with the row's layer, its posterior, and a batch.
 local function case(row)
   local x, labels = input_of(row), {}
-  local net = nn.sequential{nn[row[1]](table.unpack(row.args)), nn.flatten(), nn.linear(2)}
+  local net = nn.sequential{layer_of(row), nn.flatten(), nn.linear(2)}
   local params = net:init(key, x)
   for i = 1, x:size(1) do labels[i] = i % 2 end
   local q = bnn.posterior.meanfield(params, {logvar = -3})
@@ -65,11 +94,11 @@ end
 TestBayesian = {}
 
 local function has_parameters(row)
-  local net = nn[row[1]](table.unpack(row.args))
+  local net = layer_of(row)
   return #net:init(key, input_of(row)):names() > 0
 end
 
-for _, row in ipairs(layer_table.rows) do
+for _, row in ipairs(rows) do
   if has_parameters(row) then
     TestBayesian[("test_%s_is_trained"):format(row[1])] = function()
       for _, estimator in ipairs(ESTIMATORS) do check_step(row, estimator) end
@@ -84,6 +113,20 @@ for _, row in ipairs(layer_table.rows) do
       local own = own_names(row, q)
       lu.assertTrue(largest_change(q:sample(key)[own[1]], q:sample(key:fold(1))[own[1]]) > 0)
     end
+  end
+end
+
+-- Kernels of groups, each of which sees channels of its own.
+local GROUPED = {
+  {"conv2d", args = {4, 3, {groups = 2}}, x = {3, 4, 5, 6}},
+  {"conv2d", args = {3, 3, {groups = 3, stride = 2, padding = 1}}, x = {3, 3, 5, 6}},
+  {"conv1d", args = {4, 3, {groups = 2}}, x = {3, 4, 7}},
+  {"conv_transpose2d", args = {4, 3, {groups = 2, stride = 2}}, x = {3, 4, 3, 2}},
+}
+
+function TestBayesian.test_groups_are_trained()
+  for _, row in ipairs(GROUPED) do
+    for _, estimator in ipairs(ESTIMATORS) do check_step(row, estimator) end
   end
 end
 

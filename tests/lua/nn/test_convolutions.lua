@@ -151,6 +151,132 @@ function TestTranspose.test_what_is_refused_is_one_line()
   raises("padding [3, 3] leaves nothing", net.init, net, key, batch(2, 4, 5))
 end
 
+TestGroups = {}
+
+-- Part i of `count` along an axis.
+local function part(x, axis, i, count)
+  local width = x:size(axis) // count
+  return x:narrow(axis, (i - 1) * width + 1, width):contiguous()
+end
+
+-- One convolution per group, of its channels, kernels and biases.
+local function separately(op, groups, ...)
+  local rest = table.pack(...)
+  return function(x, w, b)
+    local made = {}
+    for i = 1, groups do
+      made[i] = op(part(x, 2, i, groups), part(w, 1, i, groups), part(b, 1, i, groups),
+        table.unpack(rest, 1, rest.n))
+    end
+    return bnn.concat(made, 2)
+  end
+end
+
+-- Values and gradients of f(x, w, b), weighted so that no two elements count alike.
+local function slopes_of(f, tensors)
+  return bnn.value_and_grad(function(t)
+    local y = f(t.x, t.w, t.b)
+    return (y * y:sin()):sum()
+  end)(tensors)
+end
+
+local function assert_near(got, want, why)
+  local miss, scale = (got - want):abs():max():item(), 1 + want:abs():max():item()
+  lu.assertTrue(miss <= 1e-4 * scale, ("%s: %g of %g"):format(why, miss, scale))
+end
+
+local function check_groups(f, g, tensors, why)
+  assert_near(f(tensors.x, tensors.w, tensors.b), g(tensors.x, tensors.w, tensors.b), why)
+  local got, d = slopes_of(f, tensors)
+  local want, own = slopes_of(g, tensors)
+  assert_near(got, want, why .. ": sum")
+  for _, name in ipairs{"x", "w", "b"} do assert_near(d[name], own[name], why .. ": d" .. name) end
+end
+
+-- groups, channels and kernels of each, stride, padding, dilation
+local GROUPS = {
+  {2, 3, 2, 1, 0, 1}, {3, 1, 1, 1, 1, 1}, {5, 1, 2, 2, 1, 1}, {2, 2, 3, {2, 1}, 1, {1, 2}},
+  {4, 2, 2, 3, 2, 1},
+}
+
+function TestGroups.test_are_separate_convolutions()
+  for i, case in ipairs(GROUPS) do
+    local groups, channels, out, stride, padding, dilation = table.unpack(case)
+    local t = {x = batch(3, groups * channels, 9, 8), b = bnn.randn(key:fold "b", groups * out),
+      w = bnn.randn(key:fold "w", groups * out, channels, 3, 3)}
+    check_groups(function(x, w, b) return x:conv2d(w, b, stride, padding, dilation, groups) end,
+      separately(bnn.conv2d, groups, stride, padding, dilation), t, "conv2d " .. i)
+    t.x = batch(3, groups * channels, 4, 5)
+    t.w = bnn.randn(key:fold "w", groups * channels, out, 3, 3)
+    check_groups(function(x, w, b)
+      return x:conv_transpose2d(w, b, stride, padding, 0, dilation, groups)
+    end, separately(bnn.conv_transpose2d, groups, stride, padding, 0, dilation), t,
+      "conv_transpose2d " .. i)
+  end
+end
+
+function TestGroups.test_layers_are_the_ops()
+  local x = batch(2, 4, 6, 7)
+  local net = nn.conv2d(6, 3, {groups = 2, padding = 1})
+  lu.assertEquals(layout(net, x), {"conv2d/w[6,2,3,3]", "conv2d/b[6]"})
+  local p = net:init(key, x)
+  bits.assert_same(net:apply(p, x), x:conv2d(p["conv2d/w"], p["conv2d/b"], 1, 1, 1, 2))
+  net = nn.conv_transpose2d(6, 3, {groups = 2})
+  lu.assertEquals(layout(net, x), {"conv_transpose2d/w[4,3,3,3]", "conv_transpose2d/b[6]"})
+  p = net:init(key, x)
+  bits.assert_same(net:apply(p, x), x:conv_transpose2d(p["conv_transpose2d/w"],
+    p["conv_transpose2d/b"], 1, 0, 0, 1, 2))
+  x, net = batch(2, 4, 9), nn.conv1d(4, 3, {groups = 4})
+  lu.assertEquals(layout(net, x), {"conv1d/w[4,1,3]", "conv1d/b[4]"})
+  p = net:init(key, x)
+  bits.assert_same(net:apply(p, x), x:view(2, 4, 1, 9):conv2d(p["conv1d/w"]:view(4, 1, 1, 3),
+    p["conv1d/b"], 1, 0, 1, 4):view(2, 4, 7))
+end
+
+function TestGroups.test_are_shown_and_kept_in_a_configuration()
+  for net, text in pairs{
+    [nn.conv2d(6, 3, {groups = 2})] = "conv2d(6, 3, {groups=2})",
+    [nn.conv1d(6, 3, {groups = 3, stride = 2})] = "conv1d(6, 3, {stride=2, groups=3})",
+    [nn.conv_transpose2d(6, 3, {groups = 2})] = "conv_transpose2d(6, 3, {groups=2})",
+  } do
+    lu.assertEquals(tostring(net), text)
+    lu.assertEquals(tostring(nn.from_config(nn.to_config(net))), text)
+  end
+end
+
+-- A network per slice of weights, as samples of a posterior are.
+function TestGroups.test_vmap_over_weights()
+  local x, w, b = batch(2, 4, 5, 6), bnn.randn(key, {3, 4, 2, 3, 3}), bnn.randn(key, {3, 4})
+  local made = bnn.vmap(function(own_w, own_b)
+    return x:conv2d(own_w, own_b, 1, 1, 1, 2)
+  end)(w, b)
+  for s = 1, 3 do
+    local one = x:conv2d(w:narrow(1, s, 1):view(4, 2, 3, 3), b:narrow(1, s, 1):view(4), 1, 1, 1, 2)
+    bits.assert_same(made:narrow(1, s, 1):view(2, 4, 5, 6):contiguous(), one)
+  end
+end
+
+-- Each element of the result sums over the channels of its group.
+function TestGroups.test_initial_kernels_are_scaled_by_what_they_sum()
+  local x, scale = batch(1, 40, 3, 3), 1 / math.sqrt(10 * 9)
+  for _, kind in ipairs{"conv2d", "conv_transpose2d"} do
+    local w = nn[kind](120, 3, {groups = 4}):init(key, x)[kind .. "/w"]
+    lu.assertAlmostEquals(w:std():item(), 0.8796 * scale, 0.03 * scale)
+  end
+end
+
+function TestGroups.test_what_is_refused_is_one_line()
+  for _, kind in ipairs{"conv2d", "conv1d", "conv_transpose2d"} do
+    raises(("bnn.nn.%s: groups: expected a divisor of out = 6, got 4"):format(kind), nn[kind], 6, 3,
+      {groups = 4})
+    raises(("bnn.nn.%s: groups: expected at least 1, got 0"):format(kind), nn[kind], 6, 3,
+      {groups = 0})
+    local x = kind == "conv1d" and batch(2, 4, 9) or batch(2, 4, 9, 9)
+    local net = nn[kind](6, 3, {groups = 3})
+    raises("x: expected channels that groups = 3 divides, got", net.init, net, key, x)
+  end
+end
+
 TestLambda = {}
 
 function TestLambda.test_a_function_is_a_layer_with_a_name()

@@ -58,6 +58,17 @@ function TestSummary.test_sequences_and_transposed_convolutions_count_too()
     3 * 16 * 2 * 3)
 end
 
+-- The kernels of a group see its channels alone: 8 of 3 for each of 4 x 4 places, not of 4 x 3.
+function TestSummary.test_groups_have_fewer_weights_and_multiply_adds()
+  local x = bnn.zeros(1, 4, 4, 4)
+  local wide, grouped = nn.conv2d(8, {1, 3}, {padding = "same"}):summary(x),
+    nn.conv2d(8, {1, 3}, {padding = "same", groups = 4}):summary(x)
+  lu.assertEquals({wide.multiply_adds, wide.parameters}, {16 * 8 * 12, 8 * 12 + 8})
+  lu.assertEquals({grouped.multiply_adds, grouped.parameters}, {16 * 8 * 3, 8 * 3 + 8})
+  lu.assertEquals(nn.conv_transpose2d(8, {1, 3}, {groups = 4}):summary(x).multiply_adds,
+    4 * 16 * 2 * 3)
+end
+
 -- Weights that are shared count once, products as often as they run; what no layer asks for too.
 function TestSummary.test_functions_and_shared_layers()
   local shared = nn.linear(4)
@@ -75,7 +86,8 @@ end
 
 function TestSummary.test_misuse_is_one_line()
   local net = nn.sequential{nn.linear(3)}
-  raises("net:summary: x: expected a tensor [n, ...] or a part of a data set", net.summary, net, 3)
+  raises("net:summary: x: expected a tensor [n, ...], tensors by name or a part of a data set",
+    net.summary, net, 3)
 end
 
 os.exit(lu.LuaUnit.run())

@@ -228,6 +228,29 @@ function TestReliability.test_the_error_is_that_of_the_metric()
   end
 end
 
+-- Whole weights are copies; others stand where the examples did.
+function TestReliability.test_weights_are_those_of_the_metric()
+  local weight, copies, rights = {2, 1, 0, 1, 3, 1}, {}, {}
+  for i, w in ipairs(weight) do
+    for _ = 1, w do copies[#copies + 1], rights[#rights + 1] = CONFIDENCE[i], RIGHT[i] end
+  end
+  local opts = {prediction = CONFIDENCE, labels = RIGHT, bins = 10, weight = weight}
+  lu.assertEquals(plot.reliability(opts),
+    plot.reliability{prediction = copies, labels = rights, bins = 10})
+  opts.weight = {0.25, 1, 0, 0.5, 2, 0.3}
+  local ece = bnn.metrics.ece(CONFIDENCE, RIGHT, {bins = 10, weight = opts.weight})
+  local text = plot.reliability(opts)
+  lu.assertStrContains(text, ("ECE %.4f, weight 4.05\n"):format(ece))
+  lu.assertStrContains(text, "bin             weight  confidence")
+  raises("got weight=, reliability=", plot.reliability, {reliability = {}, weight = weight})
+  if not GNUPLOT then return end
+  local svg = svg_of(plot.reliability, opts)
+  lu.assertStrContains(texts_of(svg), "weight")
+  opts.weight = bnn.tensor(opts.weight) * 1e-4
+  lu.assertStrContains(texts_of(svg_of(plot.reliability, opts)),
+    ("ECE %.4f, weight 0.000405"):format(ece))
+end
+
 function TestReliability.test_without_a_path_it_is_a_table()
   local out = io.open(path "out", "w")
   local opts = {prediction = CONFIDENCE, labels = RIGHT, bins = 10}
@@ -337,6 +360,20 @@ function TestCurves.test_risk_coverage_has_the_aurc_where_it_knows_the_answers()
     lu.assertStrContains(texts, text)
   end
   svg_of(plot.risk_coverage, {series = {{prediction = {0.5}, labels = {1}}}}) -- no risk at all
+end
+
+function TestCurves.test_weights_are_those_of_the_metrics()
+  lu.skipIf(not GNUPLOT, "no gnuplot")
+  local sets, weight = {id = {1, 2, 2, 3, 5}, ood = {2, 4, 4, 6}}, {1, 2, 0.5, 1, 3, 1}
+  local both = {id = {1, 3, 1, 0, 2}, ood = {1, 2, 1, 0.5}}
+  local auroc = bnn.metrics.auroc(sets, {weight = both})
+  sets.weight = both
+  lu.assertStrContains(texts_of(svg_of(plot.roc, {series = {sets}})), ("AUROC %.4f"):format(auroc))
+  local one = {prediction = CONFIDENCE, labels = RIGHT, weight = weight}
+  lu.assertStrContains(texts_of(svg_of(plot.risk_coverage, {series = {one}})),
+    ("AURC %.4f"):format(bnn.metrics.aurc(CONFIDENCE, RIGHT, {weight = weight})))
+  raises("got weight=, curve=", plot.roc, {series = {{curve = {}, weight = both}}})
+  raises("got weight=, curve=", plot.risk_coverage, {series = {{curve = {}, weight = weight}}})
 end
 
 function TestCurves.test_every_option_changes_the_figure()

@@ -628,18 +628,19 @@ end
 function TestRefusals.test_sums_that_say_nothing_yet_or_no_more()
   local rec = core.recording()
   local program = rec:finish({rec:rows{3, 2} * 1}, {gradient = false})
-  local sums = core.prediction(program, 5, false)
+  local sums = core.prediction(program, 5, {{output = 0}})
   lu.assertEquals({sums:samples(), sums:standard_error()}, {0, math.huge})
   for _, name in ipairs{"moments", "extra", "scores"} do
     raises("expected samples, got none yet", sums[name], sums)
   end
   local x5 = bnn.randn(key, 5, 2)
   local none = core.posterior({}, {{family = "point", tensors = 0, buffers = {bnn.zeros(0)}}})
-  lu.assertTrue(sums:add(program, {x = 0, samples = 2}, none, key, x5))
+  lu.assertTrue(sums:add(program, {feeds = {{"x", "x", 0}}, samples = 2}, none, key, {x5}))
   bits.assert_same(sums:moments(), x5)
   raises("expected a prediction of classes", sums.scores, sums)
   lu.assertEquals(sums:extra():shape(), {5, 0})
-  raises("rows: expected at least 0, got -1", core.prediction, program, -1, false)
+  raises("rows: expected at least 0, got -1", core.prediction, program, -1, {{output = 0}})
+  raises("head: expected at most 1, got 2", sums.moments, sums, 2)
   local closed
   do
     local s <close> = sums

@@ -43,7 +43,7 @@ local two = core.ones(2)
 local meanfield, point = posterior("meanfield", x, core.zeros(N)), posterior("point", x)
 
 local function objective(q)
-  return core.objective(trained, q, {x = 0, kl = {1}, precision = {1}})
+  return core.objective(trained, q, {feeds = {{"x", "x", 0}}, kl = {1}, precision = {1}})
 end
 
 local bayesian = objective(meanfield)
@@ -57,7 +57,7 @@ do
 end
 
 local function prediction()
-  return core.prediction(forward, N // 8, false)
+  return core.prediction(forward, N // 8, {{output = 0}})
 end
 
 local made = {
@@ -82,7 +82,7 @@ local made = {
   {"vmap", function() return core.vmap(wide, {x:view(1, N)}, {true}, 1) end},
   {"objective", function() return objective(point) end},
   {"objective:gradient", function()
-    return bayesian:gradient(meanfield, two, nil, nil, 1, 2, nil, key, 1)
+    return bayesian:gradient(meanfield, {two}, nil, 1, 2, key, 1)
   end},
   {"rule_state", function() return core.rule_state("sgd", {1, 0.9, 0, 0}, N) end},
   {"state:clone", function() return state:clone() end},

@@ -128,6 +128,9 @@ function TestCalls.test_pairs_are_one_number_or_two()
   raises("dilation: expected 1 or more, got [0, 0]", ops.conv2d, x, w, {0, 0}, 1, 0, 0)
   local up = x:conv_transpose2d(core.ones(1, 3, 3, 2), {0, 0, 0}, 2, {1, 0}, 1, 1)
   lu.assertEquals(up:shape(), {1, 3, 10, 15})
+  for _, bad in ipairs{0, -1, 1.5, {1, 1}} do
+    raises("expected an integer of 1 or more, got", ops.conv2d, x, w, {0, 0}, 1, 0, 1, bad)
+  end
   lu.assertEquals(x:max_pool2d(2):shape(), {1, 1, 2, 3})
   lu.assertEquals(x:max_pool2d({2, 3}, 1, {0, 1}):shape(), {1, 1, 4, 7})
   lu.assertEquals(x:avg_pool2d(2, nil, 1):shape(), {1, 1, 3, 4})

@@ -9,6 +9,7 @@ local fail = require "bnn.base.fail"
 local model_classes = require "bnn.model.classes"
 local notice = require "bnn.base.notice"
 local preprocess_options = require "bnn.data.preprocessing.preprocess_options"
+local table_schema = require "bnn.data.tables.table_schema"
 
 local M = {}
 
@@ -106,10 +107,19 @@ local function encode(at, column, given)
   return as_column(codes)
 end
 
+-- A column without a value is of either kind: nothing in it says of which.
+local function of_kind(kind, given)
+  local n = given.values:size(1)
+  if given.kind == kind or table_schema.missing(given) < n then return given end
+  if kind == "number" then return {kind = kind, values = core.full({n}, 0 / 0)} end
+  return {kind = kind, values = core.full({n}, -1, "i32"), categories = {}}
+end
+
 --- Applies a fitted column.
 -- @return list of tensors [n, k], together as wide as M.names
 function M.apply(what, column, given)
   local at = M.at(what, column.name)
+  given = of_kind(column.kind, given)
   if given.kind ~= column.kind then
     fail("%s: expected %s, as in training, got %s (like = of the reader reads a file as the "
       .. "training file)", at, WORDS[column.kind], WORDS[given.kind])

@@ -6,6 +6,7 @@ local fail = require "bnn.base.fail"
 local options = require "bnn.base.options"
 local row_kinds = require "bnn.data.splits.row_kinds"
 local split_pair = require "bnn.data.splits.split_pair"
+local stratified_groups = require "bnn.data.splits.stratified_groups"
 
 local M = {}
 
@@ -19,11 +20,11 @@ local function deal(rows, folds)
   return fold_of
 end
 
-local function stratified(part, classes, folds, key)
+local function stratified(classes, folds, key)
   for _, kind in ipairs(classes) do
     if #kind.rows < folds then
       fail("%s: stratified: expected at least %d rows of each class, one for each fold, got %d of "
-        .. "class %s", WHAT, folds, #kind.rows, row_kinds.class_text(part, kind.value))
+        .. "class %s", WHAT, folds, #kind.rows, kind.text)
     end
   end
   return deal(row_kinds.shuffled_by_kind(classes, key), folds)
@@ -37,22 +38,38 @@ local function lightest(counts)
   return best
 end
 
--- Whole groups, the largest first, each into the fold that has the fewest rows.
-local function grouped(groups, folds, key)
-  if #groups < folds then
-    fail("%s: groups: expected at least %d groups, one for each fold, got %d", WHAT, folds, #groups)
-  end
-  local list, place, counts, fold_of = row_kinds.shuffled(groups, key), {}, {}, {}
+-- Groups from the largest, those of one size in an order of the key's.
+local function largest_first(groups, key)
+  local list, place = row_kinds.shuffled(groups, key), {}
   for i, group in ipairs(list) do place[group] = i end
   table.sort(list, function(a, b)
     if #a.rows ~= #b.rows then return #a.rows > #b.rows end
     return place[a] < place[b]
   end)
+  return list
+end
+
+-- The fold of each group: each in its turn into the one that has the fewest rows.
+local function deal_groups(groups, folds)
+  local counts, fold_of = {}, {}
   for i = 1, folds do counts[i] = 0 end
-  for _, group in ipairs(list) do
-    local fold = lightest(counts)
-    counts[fold] = counts[fold] + #group.rows
-    for _, row in ipairs(group.rows) do fold_of[row] = fold end
+  for i, group in ipairs(groups) do
+    fold_of[i] = lightest(counts)
+    counts[fold_of[i]] = counts[fold_of[i]] + #group.rows
+  end
+  return fold_of
+end
+
+local function grouped(groups, classes, folds, key)
+  if #groups < folds then
+    fail("%s: groups: expected at least %d groups, one for each fold, got %d", WHAT, folds, #groups)
+  end
+  local list, shares, fold_of = largest_first(groups, key), {}, {}
+  for i = 1, folds do shares[i] = 1 / folds end
+  local fold_of_group = classes and stratified_groups.deal(list, classes, shares)
+    or deal_groups(list, folds)
+  for i, group in ipairs(list) do
+    for _, row in ipairs(group.rows) do fold_of[row] = fold_of_group[i] end
   end
   return fold_of
 end
@@ -60,16 +77,18 @@ end
 -- The fold of each row.
 local function folds_of(part, opts)
   local key = opts.key:fold "folds"
-  local kinds = row_kinds.of_options(WHAT, part, opts)
-  if opts.groups ~= nil then return grouped(kinds, opts.folds, key) end
-  if kinds then return stratified(part, kinds, opts.folds, key) end
+  local classes, groups = row_kinds.of_options(WHAT, part, opts)
+  if groups then return grouped(groups, classes, opts.folds, key) end
+  if classes then return stratified(classes, opts.folds, key) end
   return deal(core.permutation(key, part.size):totable(), opts.folds)
 end
 
 --- Splits a part into folds for cross-validation: in split i the test part is fold i, the training
 -- part the rest. Rows keep their order. Folds differ in size by at most one row; stratified, so do
 -- the rows of each class in them. With groups no group is on both sides of a split: the largest
--- groups come first, each into the fold that has the fewest rows.
+-- groups come first, each into the fold that has the fewest rows; stratified too, folds have the
+-- classes as near to the proportions of the whole as whole groups come (by exchanges, without a
+-- promise of the best there is), so a class of few groups may be missing in some.
 --     local y = bnn.tensor({0, 0, 0, 1, 1, 1}, "i32")
 --     local part = bnn.data.from_tensors{x = bnn.arange(1, 6):view(6, 1), y = y}
 --     for i, split in ipairs(bnn.data.k_fold(part, {folds = 3, key = key, stratified = true})) do
@@ -79,17 +98,18 @@ end
 -- @param opts table:
 --   folds       integer from 2, default 5
 --   key         key: the folds are a function of it, of n, and of the classes or groups
---   stratified  true: each fold has the classes in the proportions of the whole
+--   stratified  true: each fold has the classes in the proportions of the whole; of targets by name
+--               the name of the one whose classes are meant
 --   groups      tensor [n], or a list of numbers or strings: the group of each row, such as the
 --               patient that an image is of
 -- @return list of splits: split.train and split.test are parts, made when they are asked for;
 --   split.rows.train and split.rows.test their rows, i32 tensors counted from 1
--- Raises if there are fewer rows, groups, or rows of a class than folds, or if stratified and
--- groups are both given.
+-- Raises if there are fewer rows or groups than folds, or, stratified without groups, fewer rows of
+-- a class.
 function M.k_fold(part, opts)
   opts = options.check(WHAT, opts, {
     folds = {type = "integer", min = 2, default = 5}, key = {type = "key", required = true},
-    stratified = "boolean", groups = "any",
+    stratified = "boolean|string", groups = "any",
   })
   expect_model.part(WHAT, part)
   if part.size < opts.folds then

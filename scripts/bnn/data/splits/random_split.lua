@@ -4,6 +4,7 @@ local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local options = require "bnn.base.options"
 local row_kinds = require "bnn.data.splits.row_kinds"
+local stratified_groups = require "bnn.data.splits.stratified_groups"
 
 local M = {}
 
@@ -30,7 +31,7 @@ local function check_classes(part, classes, n)
   for _, kind in ipairs(classes) do
     if #kind.rows < 2 then
       fail("%s: stratified: expected at least 2 rows of each class, got %d of class %s", WHAT,
-        #kind.rows, row_kinds.class_text(part, kind.value))
+        #kind.rows, kind.text)
     end
   end
   local least = math.min(n, part.size - n)
@@ -51,29 +52,41 @@ local function stratified(part, classes, n, key)
   return row_kinds.shuffled(first, key:fold "first"), row_kinds.shuffled(second, key:fold "second")
 end
 
--- Groups in random order, each into the second part if that brings its size nearer to n rows; at
--- least one group on either side.
-local function grouped(groups, n, key)
+-- The part of each group: the second if that brings its size nearer to n rows; at least one group
+-- in either.
+local function deal_groups(groups, n)
+  local part_of, size, taken = {}, 0, 0
+  for i, group in ipairs(groups) do
+    local is_nearer = math.abs(size + #group.rows - n) < math.abs(size - n)
+    local is_last = i == #groups
+    local takes = is_nearer and taken < #groups - 1 or is_last and taken == 0
+    if takes then size, taken = size + #group.rows, taken + 1 end
+    part_of[i] = takes and 2 or 1
+  end
+  return part_of
+end
+
+-- Groups in random order.
+local function grouped(groups, classes, size, n, key)
   if #groups < 2 then
     fail("%s: groups: expected at least 2 groups, got %d", WHAT, #groups)
   end
-  local first, second, taken = {}, {}, 0
-  for i, group in ipairs(row_kinds.shuffled(groups, key)) do
-    local is_nearer = math.abs(#second + #group.rows - n) < math.abs(#second - n)
-    local is_last = i == #groups
-    local takes = is_nearer and taken < #groups - 1 or is_last and taken == 0
-    local side = takes and second or first
-    if takes then taken = taken + 1 end
+  local list, sides = row_kinds.shuffled(groups, key), {{}, {}}
+  local part_of = classes and stratified_groups.deal(list, classes, {1 - n / size, n / size})
+    or deal_groups(list, n)
+  for i, group in ipairs(list) do
+    local side = sides[part_of[i]]
     table.move(group.rows, 1, #group.rows, #side + 1, side)
   end
-  return row_kinds.shuffled(first, key:fold "first"), row_kinds.shuffled(second, key:fold "second")
+  return row_kinds.shuffled(sides[1], key:fold "first"),
+    row_kinds.shuffled(sides[2], key:fold "second")
 end
 
 -- The rows of both parts.
 local function rows_of(part, opts, n)
-  local key, kinds = opts.key:fold "split", row_kinds.of_options(WHAT, part, opts)
-  if opts.groups ~= nil then return grouped(kinds, n, key) end
-  if kinds then return stratified(part, kinds, n, key) end
+  local key, classes, groups = opts.key:fold "split", row_kinds.of_options(WHAT, part, opts)
+  if groups then return grouped(groups, classes, part.size, n, key) end
+  if classes then return stratified(part, classes, n, key) end
   local rows = core.permutation(key, part.size)
   return rows:narrow(1, n + 1, part.size - n), rows:narrow(1, 1, n)
 end
@@ -86,16 +99,18 @@ end
 --   fraction    of the rows that the second part gets, rounded; with groups as near to it as whole
 --               groups come, taken in random order
 --   key         key
---   stratified  true: both parts have the classes in the proportions of the whole
+--   stratified  true: both parts have the classes in the proportions of the whole; with groups, as
+--               near to them as whole groups come, so a class of one group is in one part. Of
+--               targets by name the name of the one whose classes are meant
 --   groups      tensor [n], or a list of numbers or strings: the group of each row. All rows of a
 --               group are in one of the parts
 -- @return part, part: each has at least one row
--- Raises if there are fewer than two rows, groups, or rows of a class, if a stratified part would
--- have fewer rows than there are classes, or if stratified and groups are both given.
+-- Raises if there are fewer than two rows or groups; stratified without groups, also if there are
+-- fewer than two rows of a class, or a part would have fewer rows than there are classes.
 function M.random_split(given, opts)
   opts = options.check(WHAT, opts, {
     fraction = {type = "number", above = 0, max = 1, required = true},
-    key = {type = "key", required = true}, stratified = "boolean", groups = "any",
+    key = {type = "key", required = true}, stratified = "boolean|string", groups = "any",
   })
   expect_model.part(WHAT, given)
   if given.size < 2 then fail("%s: expected at least 2 rows, got %d", WHAT, given.size) end

@@ -29,20 +29,25 @@ local function collect(values)
   return list
 end
 
---- The rows of each class of a part.
--- @param what string: the function, for messages
--- @return list of {value=, rows=}
-function M.of_classes(what, part)
-  if not part.y then fail("%s: stratified: expected a part with labels y, got none", what) end
-  local labels, fault = classes.labels(part.y)
-  if not labels then fail("%s: stratified: %s", what, fault) end
-  return collect(labels:totable())
+-- The name of a class for messages: "'cat'", or "3".
+local function class_text(names, value)
+  local name = names and names[value + 1]
+  return name and ("'%s'"):format(strings.shown(name)) or number.text(value)
 end
 
---- The name of a class for messages: "'cat'", or "3".
-function M.class_text(part, value)
-  local name = part.classes and part.classes[value + 1]
-  return name and ("'%s'"):format(strings.shown(name)) or number.text(value)
+--- The rows of each class of a part.
+-- @param what string: the function, for messages
+-- @param target string: whose classes are meant of targets by name; true of one alone
+-- @return list of {value=, rows=, text= its name for messages}
+function M.of_classes(what, part, target)
+  what = what .. ": stratified"
+  if not part.y then fail("%s: expected a part with labels y, got none", what) end
+  local y, names = classes.of_target(what, part, target ~= true and target or nil)
+  local labels, fault = classes.labels(y)
+  if not labels then fail("%s: %s", what, fault) end
+  local list = collect(labels:totable())
+  for _, kind in ipairs(list) do kind.text = class_text(names, kind.value) end
+  return list
 end
 
 -- The value of each row; a NaN equals nothing, so that its row would be in no group.
@@ -76,13 +81,12 @@ function M.of_groups(what, part, groups)
   return collect(values)
 end
 
---- The kinds of a split's options: of classes, groups, or nil for neither.
+--- The kinds of rows that a split's options are about.
+-- @return the classes, or nil, and the groups, or nil: each a list of {value=, rows=}
 function M.of_options(what, part, opts)
-  if opts.groups ~= nil and opts.stratified then
-    fail("%s: expected stratified= or groups=, got both", what)
-  end
-  if opts.groups ~= nil then return M.of_groups(what, part, opts.groups) end
-  return opts.stratified and M.of_classes(what, part) or nil
+  local groups
+  if opts.groups ~= nil then groups = M.of_groups(what, part, opts.groups) end
+  return opts.stratified and M.of_classes(what, part, opts.stratified) or nil, groups
 end
 
 --- A copy of a list in an order that is a function of the key and of its length.

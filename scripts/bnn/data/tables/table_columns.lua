@@ -2,6 +2,7 @@
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local notice = require "bnn.base.notice"
 local number = require "bnn.base.number"
 local options = require "bnn.base.options"
 local shapes = require "bnn.base.shapes"
@@ -103,6 +104,34 @@ local function codes(what, values, n, categories)
   return n > 0 and core.tensor(list, "i32") or core.zeros({0}, "i32"), categories
 end
 
+-- ---- what is rounded ----
+
+-- Whether a number is a whole one that may lose digits as a float; beyond 2^53 those of floats are
+-- no counts or identifiers.
+local function is_long(v)
+  if math.type(v) == "integer" then return v >= 1 << 24 or v <= -1 << 24 end
+  local size = math.abs(v or 0)
+  return size >= 1 << 24 and size < 1 << 53 and v == math.floor(v)
+end
+
+-- Says which whole numbers of a list the values, real [n], do not hold.
+local function say_rounded(what, list, values)
+  local stored, count, first
+  for i = 1, values:size(1) do
+    if is_long(list[i]) then
+      stored = stored or values:totable()
+      if math.tointeger(list[i]) ~= math.tointeger(stored[i]) then
+        count, first = (count or 0) + 1, first or i
+      end
+    end
+  end
+  if not count then return end
+  local form = "%s: %d whole number%s rounded, in row %d %d to %.0f (as a category each keeps "
+    .. "its own)"
+  notice.say("%s", number.format(form, what, count, count == 1 and " is" or "s are", first,
+    math.tointeger(list[first]), stored[first]))
+end
+
 -- ---- columns ----
 
 -- Values that are places in the categories already.
@@ -129,14 +158,17 @@ local function from_tensor(what, c)
     local values, categories = codes(what, c.values:totable(), n)
     return {name = c.name, kind = "category", values = values, categories = categories}
   end
-  return {name = c.name, kind = "number", values = c.values:real():contiguous()}
+  local values = fail.within(what .. ": values", c.values.real, c.values)
+  return {name = c.name, kind = "number", values = values:contiguous()}
 end
 
 local function from_list(what, c, n)
   local kind = kind_of(what, c.values)
   if c.categories or c.kind == "category" then kind = "category" end
   if c.kind == "number" or kind == "number" then
-    return {name = c.name, kind = "number", values = numbers(what, c.values, n)}
+    local values = numbers(what, c.values, n)
+    say_rounded(what, c.values, values)
+    return {name = c.name, kind = "number", values = values}
   end
   local values, categories = codes(what, c.values, n, c.categories)
   return {name = c.name, kind = "category", values = values, categories = categories}

@@ -18,6 +18,7 @@ M.SPEC = {
   separator = "string", delimiter = "string", decimal = {type = "string", choices = {".", ","}},
   header = "boolean", types = "table", categories = "table",
   missing = {type = "string", list = true}, like = "table", optional = "string|table",
+  hint = "string",
 }
 
 -- ---- options ----
@@ -161,15 +162,22 @@ local function make_column(name, c)
   return {name = name, kind = c.kind, values = c.values, categories = c.categories}
 end
 
-local function duplicate(path, names, name, k)
-  return malformed(path, "columns %d and %d are both called '%s' (types = {[%d] = \"ignore\"} "
-    .. "leaves the second out)", names[name], k, name, k)
+-- What was rounded in a column of numbers, for notices; nil if nothing was.
+local function rounded(name, c)
+  if c.kind ~= "number" or c.rounded == 0 then return nil end
+  return {name = name, count = c.rounded, line = c.rounded_line, text = c.rounded_text,
+          to = c.rounded_to}
+end
+
+local function duplicate(path, names, name, k, opts)
+  local hint = opts.hint and "" or (' (types = {[%d] = "ignore"} leaves the second out)'):format(k)
+  return malformed(path, "columns %d and %d are both called '%s'%s", names[name], k, name, hint)
 end
 
 -- The columns of a table that was read, in the file's order, and what was found about them; or nil,
 -- fault.
-local function gather(path, first, t)
-  local columns, places, found = {}, {}, {counting = nil, index = nil, mixed = {}}
+local function gather(path, first, t, opts)
+  local columns, places, found = {}, {}, {counting = nil, index = nil, mixed = {}, rounded = {}}
   for k, c in ipairs(t) do
     local name = name_of(first, t.header, k)
     if c and k == 1 and t.header and is_unnamed(first[1]) and tells_rows(c, t.rows) then
@@ -178,9 +186,10 @@ local function gather(path, first, t)
       c = false -- behind a delimiter at the end of each line
     end
     if c then
-      if places[name] then return duplicate(path, places, name, k) end
+      if places[name] then return duplicate(path, places, name, k, opts) end
       places[name] = k
       columns[#columns + 1] = make_column(name, c)
+      found.rounded[#found.rounded + 1] = rounded(name, c)
       if k == 1 and counts_rows(c, t.rows) then found.counting = name end
       if c.kind == "category" and c.texts > 0 and c.numbers > 9 * c.texts then
         found.mixed[#found.mixed + 1] = {name = name, line = c.text_line, text = c.text,
@@ -202,7 +211,7 @@ local function read_own(path, text, opts)
   local t
   t, fault = text:read(plan.header, plan.kinds, plan.categories, opts.missing or {})
   if not t then return nil, fault end
-  local columns, found = gather(path, first, t)
+  local columns, found = gather(path, first, t, opts)
   if not columns then return nil, found end
   found.separator, found.decimal, found.header = separator, decimal, t.header
   found.columns, found.given = #first, plan.kinds
@@ -222,6 +231,7 @@ local function read_like(path, text, opts)
   local columns = {}
   for _, row in ipairs(plan.order) do
     columns[#columns + 1] = make_column(row.name, t[row.at])
+    table_notice.say_rounded(path, rounded(row.name, t[row.at]))
   end
   table_notice.say_absent(path, plan.absent)
   return table_class.new(columns, t.rows, path)

@@ -181,20 +181,22 @@ local function by_their_names(what, given, names)
 end
 
 --- Columns of Lua with the kinds, the categories and the order of another table's; raises when one
--- is absent or unknown.
+-- is unknown, or absent and neither left out nor optional.
 -- @param what string: the function, for messages
 -- @param given list of {name=, values=}
 -- @param opts table: like=, optional=
+-- @param of_rows boolean: whether these are of rows, in which a missing value leaves no trace
 -- @return list of {name=, values=, kind=, categories=}
-function M.specs(what, given, opts)
+function M.specs(what, given, opts, of_rows)
   local columns, specs = M.columns(what, opts.like), {n = given.n}
   local own, optional = by_their_names(what, given, names_of(columns)), set_of(opts.optional)
   for _, column in ipairs(columns) do
-    local c = own[column.name]
-    if c then
+    local may_lack = column.kind == "ignore" or column.optional or optional[column.name]
+    local c = own[column.name] or of_rows and not may_lack and {values = {}}
+    if c and column.kind ~= "ignore" then
       specs[#specs + 1] = {name = column.name, values = c.values, kind = column.kind,
                            categories = column.categories}
-    elseif not optional[column.name] then
+    elseif not may_lack then
       fail("%s: there is no column '%s', which the other table has (optional = \"%s\" lets it be "
         .. "absent)", what, column.name, column.name)
     end

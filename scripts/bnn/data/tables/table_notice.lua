@@ -1,6 +1,7 @@
 --- What was found about a table in text, in a line on stderr.
 local classes = require "bnn.model.classes"
 local notice = require "bnn.base.notice"
+local number = require "bnn.base.number"
 local strings = require "bnn.base.strings"
 local table_schema = require "bnn.data.tables.table_schema"
 
@@ -40,9 +41,23 @@ local function mixed_words(c)
     c.line, c.text, c.numbers, c.numbers + c.texts)
 end
 
+-- "in id 2 whole numbers are rounded, in line 3 12345678901 to 12345678848 (...)"
+local function rounded_words(c)
+  local form = "in %s %d whole number%s rounded, in line %d %s to %.0f (as a category each keeps "
+    .. "its own)"
+  return number.format(form, c.name, c.count, c.count == 1 and " is" or "s are", c.line, c.text,
+    c.to)
+end
+
+-- How to leave a column out: option is what stands for it in types=.
+local function hint(opts, option, name)
+  if not opts.hint then return ('types = {%s = "ignore"}'):format(option) end
+  return (opts.hint:gsub("%%s", (name:gsub("%%", "%%%%"))))
+end
+
 --- Says what was found in a file.
 -- @param t table of bnn.data.table
--- @param found table: separator, decimal, header, columns, index, counting, mixed
+-- @param found table: separator, decimal, header, columns, index, counting, mixed, rounded
 -- @param opts table: what was said
 function M.say(path, t, found, opts)
   local words = {("%s of %s"):format(count(t.size, "row"), count(found.columns, "column"))}
@@ -56,15 +71,22 @@ function M.say(path, t, found, opts)
   if categories[1] then add("categories: %s", classes.words(categories)) end
   if missing[1] then add("missing: %s", classes.words(missing)) end
   for _, c in ipairs(found.mixed) do add("%s", mixed_words(c)) end
+  for _, c in ipairs(found.rounded) do add("%s", rounded_words(c)) end
   if found.index then add "column 1, an index without a name, left out" end
   for _, name in ipairs(telling(t)) do
-    add("each row has a category of its own in %s (types = {%s = \"ignore\"} leaves it out)", name,
-      name)
+    add("each row has a category of its own in %s (%s leaves it out)", name, hint(opts, name, name))
   end
   if found.counting then
-    add("%s numbers the rows (types = {[1] = \"ignore\"} leaves it out)", found.counting)
+    add("%s numbers the rows (%s leaves it out)", found.counting,
+      hint(opts, "[1]", found.counting))
   end
   notice.say("%s: %s", path, table.concat(words, "; "))
+end
+
+--- Says what was rounded in a column; nothing if nothing was.
+-- @param c {name=, count=, line=, text=, to=} or nil
+function M.say_rounded(path, c)
+  if c then notice.say("%s: %s", path, rounded_words(c)) end
 end
 
 --- Says which columns of the other table a file does not have.

@@ -29,13 +29,20 @@ categorical(): classes 0..C-1 from logits [n, C], y i32 [n]. log p = log softmax
 predictions are probabilities. y real [n, C], the shares of the classes in an example (as mixup
 makes them): log p = sum of y log softmax(logits). Of sequences, logits are [n, t, C] and y [n, t]:
 log p of an example is the sum over its positions.
-    bnn.likelihood.categorical()
+    bnn.likelihood.categorical{ignore_index = -100}     -- y has -100 where there is padding
+@param ignore_index integer or nil: labels that are equal to it, as those of padding, count nothing;
+  metrics expect classes, and are to be given the other positions
 @return likelihood]],
-  options = {},
-  examples = {{outputs = 4, targets = "labels"}},
-  make = function()
+  options = {ignore_index = "integer"},
+  examples = {{outputs = 4, targets = "labels"},
+              {options = {ignore_index = 2}, outputs = 4, targets = "labels"}},
+  make = function(opts)
+    local function cross_entropy(logits, y)
+      return core.ops.cross_entropy(logits, of_positions(logits, y), opts.ignore_index)
+    end
     return {
       classes = true,
+      ignore_index = opts.ignore_index,
       log_prob = function(logits, y)
         check_logits(logits)
         if y == nil then
@@ -43,7 +50,7 @@ log p of an example is the sum over its positions.
         end
         local has_shares = logits:dim() == 2 and y:dim() == 2 and y:dtype() == core.real
         if has_shares then return log_shares(logits, y) end
-        return help.per_example(-core.ops.cross_entropy(logits, of_positions(logits, y)))
+        return help.per_example(-cross_entropy(logits, y))
       end,
       predict = function(logits) return check_logits(logits):softmax(-1) end,
       logits = function(logits) return logits end,

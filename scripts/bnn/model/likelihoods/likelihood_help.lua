@@ -12,6 +12,7 @@
 -- and its name in the list of bnn.model.likelihood_rows.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
+local named_tensors = require "bnn.params.named_tensors"
 local shapes = require "bnn.base.shapes"
 
 local M = {}
@@ -28,7 +29,9 @@ end
 -- @param wanted string: "one tensor of logits"
 function M.check_one(name, output, wanted)
   if type(output) ~= "table" then return output end
-  fail("bnn.likelihood.%s: expected %s from the network, got %d values", name, wanted, #output)
+  local names = #output == 0 and named_tensors.names(output)
+  fail("bnn.likelihood.%s: expected %s from the network, got %s", name, wanted,
+    names and "outputs by name (" .. table.concat(names, ", ") .. ")" or #output .. " values")
 end
 
 --- Raises unless y has the shape of the output: [n, 1] against [n] would broadcast to [n, n].

@@ -30,7 +30,7 @@ local M = {}
 --     calls       path -> calls of a dropout layer
 local current = core.scope()
 
---- Runs a network's function on x.
+--- Runs a network's function on x, a tensor or several by name.
 -- @param pass table: params= key= train=, or rec= tracers= entries=
 function M.run(pass, forward, x)
   pass.taken, pass.names, pass.calls = {}, {}, {}
@@ -90,13 +90,22 @@ function M.call(layer, f, x, ...)
   return note(pass, row, #pass.entries, pass.rec:flops(), current:run(frame, f, layer, x, ...))
 end
 
+--- Calls f(...) within a frame below the current one, whose layers have paths with `name` in them:
+-- "parallel/image/linear/w".
+function M.inside(name, f, ...)
+  local outer = M.current("bnn.nn")
+  local path = outer.path == "" and name or outer.path .. "/" .. name
+  return current:run({path = path, pass = outer.pass}, f, ...)
+end
+
 -- Raises unless a parameter is there and has the shape that its layer asks for.
 local function check_parameter(frame, name, tensor, shape)
   if tensor == nil then
     fail("%s: expected a tensor %s, the parameters have none", name, shapes.text(shape))
   end
   if shapes.equal(tensor, shape) then return tensor end
-  local x = frame.x and (" for x %s"):format(shapes.text(frame.x)) or ""
+  local is_tensor = kinds.is_object(frame.x, "tensor")
+  local x = is_tensor and (" for x %s"):format(shapes.text(frame.x)) or ""
   fail("%s: expected %s%s, got %s", name, shapes.text(shape), x, shapes.text(tensor))
 end
 

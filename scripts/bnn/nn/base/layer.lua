@@ -2,6 +2,8 @@
 local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
 local frame = require "bnn.nn.base.frame"
+local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local net = require "bnn.nn.base.net"
 local number = require "bnn.base.number"
 
@@ -14,14 +16,18 @@ Layer.__index = Layer
 -- @param spec table: kind= its name in bnn.nn, of which paths are made; text= what tostring gives;
 --   forward= function(x, ...) -> y, which gets its parameters from frame.parameter, and what the
 --   layer is called with; args= the list of arguments that make it again, without what only matters
---   for initial values; container=true if it calls layers that are to count from 0
+--   for initial values; container=true if it calls layers that are to count from 0;
+--   takes_named=true if x may be tensors by name
 function M.new(spec) return setmetatable(spec, Layer) end
 
 --- Whether a value is a layer.
 function M.is(value) return getmetatable(value) == Layer end
 
 local function call_forward(self, x, ...)
-  return self.forward(expect.tensor("x", x, "a tensor"), ...)
+  if kinds.is_object(x, "tensor") or self.takes_named and named_tensors.is_named(x) then
+    return self.forward(x, ...)
+  end
+  return expect.tensor("x", named_tensors.single("x", x), "a tensor")
 end
 
 function Layer.__call(self, x, ...) return frame.call(self, call_forward, x, ...) end

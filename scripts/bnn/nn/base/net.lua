@@ -4,6 +4,7 @@ local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local frame = require "bnn.nn.base.frame"
 local net_summary = require "bnn.nn.base.net_summary"
+local named_tensors = require "bnn.params.named_tensors"
 local network_input = require "bnn.autodiff.network_input"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
@@ -33,22 +34,29 @@ function M.layers(net) return layers_of[net] end
 --- Makes a net answer `layers` as another one does.
 function M.take_layers(net, other) layers_of[net] = layers_of[other] end
 
--- The shape of one row of x, a tensor or a part of a data set (its x), and its type in a network.
-local function one_row(what, x)
+-- The inputs of a network, x itself or those of a part of a data set, checked.
+local function inputs_of(what, x)
   if type(x) == "table" and x.x then x = x.x end
-  local shape = pytree.leaf_kind(x) == "tensor" and x:shape()
-  if not shape or #shape == 0 then
-    fail.expected(what .. ": x", "a tensor [n, ...] or a part of a data set", x)
+  if named_tensors.is_named(x) then return named_tensors.check(what .. ": x", x) end
+  if pytree.leaf_kind(x) ~= "tensor" or x:dim() == 0 then
+    fail.expected(what .. ": x", "a tensor [n, ...], tensors by name or a part of a data set", x)
   end
-  shape[1] = 1
-  return shape, network_input.dtype(x)
+  return x
 end
 
--- The parameters that a network asks for when it gets rows of this shape and type.
-local function find_parameters(rec, net, shape, dtype)
+-- The tracer of one row of an input, of its type in a network.
+local function record_row(rec, x)
+  local shape = x:shape()
+  shape[1] = 1
+  return rec:rows(shape, network_input.dtype(x))
+end
+
+-- The parameters that a network asks for when it gets rows like those of x.
+local function find_parameters(rec, net, x)
   local pass = {rec = rec, tracers = {}, entries = {}, layers = {}, train = false,
                 statistics = "running"}
-  frame.run(pass, net.forward, rec:rows(shape, dtype))
+  local row = named_tensors.map(x, function(tensor) return record_row(rec, tensor) end)
+  frame.run(pass, net.forward, row)
   pass.multiply_adds = math.tointeger(rec:flops())
   rec:abandon()
   layers_of[net] = pass.layers
@@ -59,11 +67,12 @@ end
 --     local net = bnn.transform(function(h) return bnn.nn.linear(2)(h) end)
 --     net:init(key, bnn.ones(1, 4))                     -- linear/w [4, 2], linear/b [2]
 -- @param key key: tensor by tensor, key:fold(path) draws the values
--- @param x tensor [n, ...] or part of a data set: only the shape of a row and the type matter
+-- @param x tensor [n, ...], tensors by name or part of a data set: only the shapes of a row and the
+--   types matter
 -- @return params
 function Net:init(key, x)
   expect.key("net:init: key", key)
-  local entries = trace_model.recording(find_parameters, self, one_row("net:init", x))
+  local entries = trace_model.recording(find_parameters, self, inputs_of("net:init", x))
   local layout, tensors = parameters.layout(entries), {}
   for i, entry in ipairs(entries) do
     local shape = layout[i].shape
@@ -80,7 +89,8 @@ end
 --     local summary = net:summary(bnn.ones(1, 4))
 --     local total = summary.parameters --> 23
 --     print(summary)
--- @param x tensor [n, ...] or part of a data set: only the shape of a row and the type matter
+-- @param x tensor [n, ...], tensors by name or part of a data set: only the shapes of a row and the
+--   types matter
 -- @return table:
 --   parameters     how many there are, each once, and `state`, running statistics beside them
 --   multiply_adds  of a prediction for one example, and `flops`, twice as many
@@ -88,7 +98,7 @@ end
 --                  no tensor), parameters=, state=, multiply_adds=}, without the containers
 function Net:summary(x)
   local entries, multiply_adds =
-    trace_model.recording(find_parameters, self, one_row("net:summary", x))
+    trace_model.recording(find_parameters, self, inputs_of("net:summary", x))
   return net_summary.new(self, layers_of[self], entries, multiply_adds)
 end
 
@@ -104,7 +114,7 @@ end
 -- Parameters are values: batch_norm's running statistics stay as they are. Steps change them, and
 -- bnn.update_statistics makes new ones.
 -- @param params as init returns them, or any table of tensors by path
--- @param x tensor [n, ...]
+-- @param x tensor [n, ...], or tensors by name, {image = [n, ...], table = [n, ...]}
 -- @param opts table:
 --   key         for dropout
 --   train       whether it is trained, false: bnn.nn.is_training() inside
@@ -120,7 +130,10 @@ function Net:apply(params, x, opts)
   if not is_params(params) then
     fail.expected("net:apply: params", "params, as net:init gives them", params)
   end
-  x = network_input.seen(expect.tensor("net:apply: x", x, "a tensor [n, ...]"))
+  if not named_tensors.is_named(x) then
+    expect.tensor("net:apply: x", x, "a tensor [n, ...] or tensors by name")
+  end
+  x = network_input.seen(x)
   local statistics = opts.statistics or opts.train and "batch" or "running"
   local pass = {params = params, key = opts.key, train = opts.train, statistics = statistics}
   return frame.run(pass, self.forward, x)
@@ -131,6 +144,13 @@ end
 --     net = bnn.transform(function(x) return bnn.nn.linear(10)(bnn.nn.linear(64)(x):relu()) end)
 --     params = net:init(key, bnn.ones(1, 20))           -- linear/w, linear/b, linear_1/w, ...
 --     net:apply(params, bnn.ones(5, 20))                -- [5, 10]
+-- Of data with inputs by name x is a table of them; a network of several targets returns a table of
+-- outputs by name:
+--     local two = bnn.transform(function(inputs)
+--       local h = bnn.nn.linear(8)(inputs.size):tanh() + bnn.nn.linear(8)(inputs.price)
+--       return {kind = bnn.nn.linear(3)(h), age = bnn.nn.linear(1)(h)}
+--     end)
+--     two:init(key, {size = bnn.ones(1, 2), price = bnn.ones(1, 1)}):numel()     -- 78
 -- @param f function(x) -> y, or several values
 -- @return net with init and apply
 function M.transform(f)

@@ -14,8 +14,8 @@ local M = {}
 local function without_rows(y) return y:reshape(y:size(1), y:size(2), y:size(4)) end
 
 --- Makes a convolution of sequences: [n, channels, t] -> [n, out, ...]; sequences [n, t] have one
--- channel. Parameters w [out, channels, k], b [out], as in PyTorch. Recurrent layers have time on
--- the second axis: x:permute(1, 3, 2) turns one into the other.
+-- channel. Parameters w [out, channels / groups, k], b [out], as in PyTorch. Recurrent layers have
+-- time on the second axis: x:permute(1, 3, 2) turns one into the other.
 --     local layer = bnn.nn.conv1d(16, 5, {stride = 2})
 --     layer:apply(layer:init(key, x), x)                -- x [32, 3, 100] -> [32, 16, 48]
 -- @param out integer: the number of kernels, which is the number of channels of the result
@@ -24,32 +24,37 @@ local function without_rows(y) return y:reshape(y:size(1), y:size(2), y:size(4))
 --   stride=1    integer
 --   padding=0   integer, or "same", which keeps the length under a stride of 1
 --   dilation=1  integer: the distance between elements of the kernel
+--   groups=1    integer that divides channels and out: the kernels of each of that many equal parts
+--               see its channels alone; as many as channels make a depthwise convolution
 --   bias=true   false leaves the bias out
 --   w_init, b_init  functions (key, shape) -> tensor; bnn.nn.truncated_normal_kernel and
 --               bnn.nn.zeros
 -- @return layer
+-- Raises when groups do not divide out and, when it is called, if they do not divide channels.
 function M.conv1d(out, kernel, opts)
   out = expect.value("bnn.nn.conv1d: out", out, layer.SIZE)
   opts = options.check("bnn.nn.conv1d", opts,
     windows.layer_options(initializers.truncated_normal_kernel, initializers.zeros))
   local window = windows.read_row("bnn.nn.conv1d", "kernel", kernel, opts)
-  local size = window.size[2]
+  local size, groups = window.size[2], windows.read_groups("bnn.nn.conv1d", opts.groups, out)
   local function forward(x)
     local channels
     x, channels = windows.sequences(x)
     windows.check_fit(x, window, true)
-    local w = frame.parameter("w", {out, channels, size}, opts.w_init)
+    local seen = windows.channels_of_group(x, channels, groups)
+    local w = frame.parameter("w", {out, seen, size}, opts.w_init)
     local b = opts.bias and frame.parameter("b", {out}, opts.b_init) or core.zeros{out}
-    w = core.ops.view(w, {out, channels, 1, size}) -- the op, which estimators replace
+    w = core.ops.view(w, {out, seen, 1, size}) -- the op, which estimators replace
     return without_rows(core.ops.conv2d(x, w, b, window.stride, window.padding,
-      window.dilation))
+      window.dilation, groups))
   end
   return layer.new{
     kind = "conv1d", forward = forward,
     args = {out, size, {stride = window.stride[2], padding = window.padding[2],
-                        dilation = window.dilation[2], bias = opts.bias}},
+                        dilation = window.dilation[2], bias = opts.bias,
+                        groups = windows.groups_argument(groups)}},
     text = ("conv1d(%d, %s)"):format(out,
-      windows.text(window, {1, 1}, opts.bias, windows.row_text)),
+      windows.text(window, {1, 1}, opts.bias, windows.row_text, {{"groups", groups, 1}})),
   }
 end
 

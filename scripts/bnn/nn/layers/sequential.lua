@@ -3,13 +3,16 @@ local fail = require "bnn.base.fail"
 local frames = require "bnn.nn.base.frame"
 local kinds = require "bnn.base.kinds"
 local layer = require "bnn.nn.base.layer"
+local named_tensors = require "bnn.params.named_tensors"
 local options = require "bnn.base.options"
 
 local M = {}
 
--- Raises unless x is what entry i may give: a tensor, or anything but nil if it is the last.
+-- Raises unless x is what entry i may give: a tensor or several by name, or anything but nil if it
+-- is the last.
 local function check_result(l, i, is_last, x, ...)
   if kinds.is_object(x, "tensor") or is_last and x ~= nil then return x, ... end
+  if named_tensors.is_named(x) and next(x) ~= nil then return x, ... end
   local what = layer.is(l) and ("result of entry %d"):format(i) or "result"
   fail.expected(what, "a tensor", x)
 end
@@ -42,7 +45,7 @@ function M.sequential(layers)
     return call_entry(layers[n], n, true, x)
   end
   return layer.new{
-    kind = "sequential", args = {layers}, forward = forward, container = true,
+    kind = "sequential", args = {layers}, forward = forward, container = true, takes_named = true,
     text = "sequential{" .. table.concat(texts, ", ") .. "}",
   }
 end

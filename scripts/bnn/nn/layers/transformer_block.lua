@@ -25,12 +25,19 @@ end
 --     local block = bnn.nn.transformer_block{heads = 2, causal = true}
 --     local x = bnn.ones(1, 5, 4)
 --     block:apply(block:init(key, x), x)                -- [1, 5, 4]
+-- Inside a network, block(x, {lengths =, mask =, bias =}) says what positions see, as for
+-- bnn.nn.multi_head_attention.
+--     local net = bnn.transform(function(v)             -- positions that begin with 0 are padding
+--       return block(v, {lengths = v:select(3, 1):ne(0):sum(2)})
+--     end)
+--     net:apply(net:init(key, x), x) --> [1, 5, 4]
 -- @param opts table: heads=, which divides d; hidden=4 d, features between the two linear layers;
 --   activation="gelu", the name of an elementwise layer; dropout=0, of what each of the two parts
 --   gives; causal=false, true where a position may only see itself and those before it;
 --   norm_first=true
 -- @return layer
--- Raises when it is called and d is not a multiple of heads.
+-- Raises when it is called and d is not a multiple of heads, or lengths, mask or bias have other
+-- shapes.
 function M.transformer_block(opts)
   local what = "bnn.nn.transformer_block"
   opts = options.check(what, opts, {
@@ -52,9 +59,9 @@ function M.transformer_block(opts)
     narrow = narrow or linear.linear(d)
     return narrow(activation(wide(x)))
   end
-  local function forward(x)
+  local function forward(x, given)
     if x:dim() ~= 3 then fail("x: expected [n, positions, d], got %s", shapes.text(x)) end
-    x = connect(x, attend, first, drops[1], opts.norm_first)
+    x = connect(x, function(h) return attend(h, given) end, first, drops[1], opts.norm_first)
     return connect(x, position_wise, second, drops[2], opts.norm_first)
   end
   return layer.new{

@@ -90,6 +90,22 @@ function M.sequences(x)
   return x:reshape(shape[1], channels, 1, shape[#shape]), channels
 end
 
+--- Reads the groups of a convolution, which divide its `out` channels.
+function M.read_groups(what, groups, out)
+  if out % groups == 0 then return groups end
+  fail("%s: groups: expected a divisor of out = %d, got %d", what, out, groups)
+end
+
+--- Raises unless groups divide the channels of images or sequences [n, channels, ...]; else returns
+-- those of each.
+function M.channels_of_group(x, channels, groups)
+  if channels % groups == 0 then return channels // groups end
+  fail("x: expected channels that groups = %d divides, got %s", groups, shapes.text(x))
+end
+
+--- Groups as an argument of a layer: nil for 1, as M.dilation_argument.
+function M.groups_argument(groups) return groups > 1 and groups or nil end
+
 --- Raises if images [n, channels, h, w] are smaller than the window.
 -- @param row boolean: they stand for sequences
 function M.check_fit(x, window, row)
@@ -154,6 +170,7 @@ function M.layer_options(w_init, b_init)
     stride = {type = M.PAIR, default = 1},
     padding = {type = M.PAIR .. "|string", default = 0},
     dilation = {type = M.PAIR, default = 1},
+    groups = {type = "integer", default = 1, min = 1},
     bias = {type = "boolean", default = true},
     w_init = {type = "function", default = w_init},
     b_init = {type = "function", default = b_init},

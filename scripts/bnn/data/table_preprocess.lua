@@ -71,7 +71,8 @@ end
 local function check_table(what, t)
   if kinds.is_object(t, "frame") then return t end
   if kinds.is_plain(t) then
-    fail("%s: table: expected a table, as bnn.data.table reads it, got a plain Lua table", what)
+    fail("%s: table: expected a table, as bnn.data.table reads it, got a plain Lua table: "
+      .. "bnn.data.table(rows, {like = preprocess}) reads rows", what)
   end
   fail.expected(what .. ": table", "a table, as bnn.data.table reads it", t)
 end

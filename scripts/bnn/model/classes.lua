@@ -189,14 +189,28 @@ local converted = setmetatable({}, {__mode = "k"}) -- y -> labels, while y lives
 --- Whether targets are shares of classes, real [n, C] with more than one, in place of labels.
 function M.are_shares(y) return y:dim() == 2 and y:size(2) > 1 and y:dtype():find "^f" ~= nil end
 
--- Targets by name, each as its likelihood takes it; the table itself where nothing changes.
+local tables = setmetatable({}, {__mode = "k"}) -- y by name -> the same of labels, while y lives
+
+-- Whether two tables hold the same tensors.
+local function same_tensors(a, b)
+  for name, tensor in pairs(a) do
+    if not rawequal(b[name], tensor) then return false end
+  end
+  return true
+end
+
+-- Targets by name, each as its likelihood takes it; the table itself where nothing changes, and
+-- else the same one again.
 local function targets_by_name(what, likelihood, y)
-  local changed, result = false, {}
+  local result = {}
   for name, tensor in pairs(y) do
     result[name] = M.targets(("%s: %s"):format(what, name), likelihood.targets[name], tensor)
-    changed = changed or not rawequal(result[name], tensor)
   end
-  return changed and named_tensors.named(result) or y
+  if same_tensors(result, y) then return y end
+  local known = tables[y]
+  if known and same_tensors(result, known) then return known end
+  tables[y] = named_tensors.named(result)
+  return tables[y]
 end
 
 --- Targets as a likelihood takes them: labels of one of classes or their shares, else what they

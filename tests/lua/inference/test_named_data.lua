@@ -232,6 +232,20 @@ function TestObjectives.test_a_likelihood_for_each_target_is_their_sum()
   lu.assertAlmostEquals(bnn.log_likelihood(one, part, {key = key}), figures.log_likelihood, 1e-5)
 end
 
+-- Real labels become integers once, so that steps find what they recorded.
+function TestObjectives.test_labels_of_other_types_are_converted_once()
+  local real = bnn.data.from_tensors{x = part.x, y = {class = class:real(), age = age}}
+  local a, b = elbo(), elbo()
+  train(a)
+  train(b, real)
+  bits.assert_same(a.posterior:mean().flat, b.posterior:mean().flat)
+  lu.assertEquals(b.recordings, 1)
+  local classes = require "bnn.model.classes"
+  local once = classes.targets("f", b.likelihood, real.y)
+  lu.assertTrue(rawequal(once, classes.targets("f", b.likelihood, real.y)))
+  lu.assertTrue(rawequal(part.y, classes.targets("f", b.likelihood, part.y)))
+end
+
 -- A loss of one's own sees the tables; gathered in C and given by hand the bits are the same.
 function TestObjectives.test_a_loss_of_ones_own_gets_the_tables()
   local net = two_headed()

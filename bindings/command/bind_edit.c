@@ -56,9 +56,11 @@ static int read_byte(char *byte) {
   if (typed_at < typed_end) return *byte = typed_ahead[typed_at++], 1;
   struct sigaction before;
   bind_interrupt_catch(&before);
-  ssize_t n;
-  do n = read(STDIN_FILENO, byte, 1);
-  while (n < 0 && errno == EINTR && !bind_interrupt_came());
+  ssize_t n = -1;
+  while (bind_interrupt_wait(STDIN_FILENO)) {
+    n = read(STDIN_FILENO, byte, 1);
+    if (n >= 0 || errno != EINTR) break;
+  }
   sigaction(SIGINT, &before, NULL);
   return (int)n;
 }

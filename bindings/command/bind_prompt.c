@@ -25,7 +25,8 @@ static bind_prompt_result read_plain(const char *prompt, const char **line, size
   bool terminal = isatty(STDIN_FILENO);
   struct sigaction before;
   if (terminal) bind_interrupt_catch(&before);
-  ssize_t n = getline(&plain_line, &plain_capacity, stdin);
+  const bool has_come = terminal && bind_interrupt_came();
+  ssize_t n = has_come ? -1 : getline(&plain_line, &plain_capacity, stdin);
   if (terminal) sigaction(SIGINT, &before, NULL);
   if (terminal && bind_interrupt_take()) {
     clearerr(stdin);

@@ -92,6 +92,14 @@ at_prompt "Ctrl-C ends what runs" <<'PAIRS'
  ("print('goes' .. ' on')\r", "\ngoes on\r\n")]
 PAIRS
 
+# ... wherever it comes between a prompt and the first key
+at_prompt "Ctrl-C as soon as a line is edited" <<PAIRS
+[$(for _ in 1 2 3 4 5 6 7 8 9 10; do
+  printf '("\\x03", "leaves"), ("1\\r", "1\\r\\n"), ("\\x03", "leaves"), ("x\\x03", "> "),\n'
+done)
+ ("print('goes' .. ' on')\\r", "\\ngoes on\\r\\n")]
+PAIRS
+
 at_prompt "session.save" <<'PAIRS'
 [("local width = 20\r", "> "), ("width * 2\r", "\n40\r\n"), ("bnn.trian{}\r", "did you mean"),
  ("_ + 1\r", "\n41\r\n"), ("who()\r", "width  20"),

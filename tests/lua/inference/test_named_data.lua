@@ -404,6 +404,23 @@ function TestPredictions.test_summaries_are_by_target()
     bnn.metrics.summary, p, class)
 end
 
+function TestPredictions.test_each_target_has_a_line_when_printed()
+  local p = bnn.predict(elbo(), part, {key = key, num_samples = 3})
+  local function lines_of(value)
+    local lines = {}
+    for line in tostring(value):gmatch "[^\n]+" do lines[#lines + 1] = line end
+    return lines
+  end
+  local lines = lines_of(p)
+  lu.assertEquals({#lines, lines[1]}, {3, "prediction: num_samples = 3"})
+  lu.assertStrContains(lines[2], "  age: mean = ")
+  lu.assertStrContains(lines[3], "  class: class = i32 [60]")
+  lines = lines_of(bnn.metrics.summary(p, part.y))
+  lu.assertEquals({#lines, lines[1]}, {3, "summary:"})
+  lu.assertStrContains(lines[2], "rmse = ")
+  lu.assertStrContains(lines[3], "nll = ")
+end
+
 function TestPredictions.test_what_takes_one_target_says_that_it_got_several()
   local p = bnn.predict(elbo(), part, {key = key, num_samples = 3})
   local several = "got predictions by target (age, class)"

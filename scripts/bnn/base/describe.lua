@@ -1,4 +1,5 @@
---- Describes a table of the library in one line, which tostring and print show.
+--- Describes a table of the library in one line, which tostring and print show; of several of a
+-- kind by name, such as the predictions of targets, each has a line.
 --
 --     print(data)         data set: name = "mnist", train = {60000 examples, ...}, ...
 --     print(prediction)   prediction: class = i32 [10], class_std = f32 [10], ..., std = f32 [10]
@@ -31,13 +32,20 @@ local function value_text(v)
   return number.text(v)
 end
 
--- "kind: name = value, ..." of the fields with a name, by name; functions are left out.
-local function line_of(kind, fields)
-  local names, parts = {}, {}
+-- The fields with a name, by name, without functions: those of which are(value) holds, or not.
+local function names_of(fields, are, wanted)
+  local names = {}
   for name, value in next, fields do
-    if type(name) == "string" and type(value) ~= "function" then names[#names + 1] = name end
+    local is_shown = type(name) == "string" and type(value) ~= "function"
+    if is_shown and are(value) == wanted then names[#names + 1] = name end
   end
   table.sort(names, strings.before)
+  return names
+end
+
+-- "kind: name = value, ..." of the fields of these names.
+local function line_of(kind, fields, names)
+  local parts = {}
   for i, name in ipairs(names) do
     parts[i] = strings.shown(name) .. " = " .. value_text(fields[name])
   end
@@ -45,15 +53,30 @@ local function line_of(kind, fields)
   return #line <= MOST and line or line:sub(1, utf8.offset(line, 0, MOST - 2) - 1) .. "..."
 end
 
+-- The line of a table, and below it one for each field that is of the same kind.
+local function text_of(kind, fields)
+  local class = getmetatable(fields)
+  local function is_inner(value) return type(value) == "table" and getmetatable(value) == class end
+  local inner_names = names_of(fields, is_inner, true)
+  local lines = {line_of(kind, fields, names_of(fields, is_inner, false))}
+  if #inner_names > 0 and lines[1] == kind then lines[1] = kind .. ":" end
+  for _, name in ipairs(inner_names) do
+    local inner = fields[name]
+    lines[#lines + 1] = line_of("  " .. strings.shown(name), inner,
+      names_of(inner, function() return true end, true))
+  end
+  return table.concat(lines, "\n")
+end
+
 local classes = {} -- kind -> metatable
 
---- Returns the same table, which now prints as one line.
+--- Returns the same table, which now prints so.
 -- @param kind string: "data set"
 -- @param t table without a metatable
 function M.as(kind, t)
   classes[kind] = classes[kind] or {
     __name = "bnn." .. kind, -- what errors call it
-    __tostring = function(self) return line_of(kind, self) end,
+    __tostring = function(self) return text_of(kind, self) end,
     __parts = function(self) return self end, -- grad and compile go through it
     is_plain = true, -- its values can be kept like a table's
   }

@@ -59,7 +59,7 @@ function M.has(v, spec)
   return spec.infinite and type(v) == "number" and v == v
 end
 
-local PLURAL = {params = true, samples = true, variances = true, named = true}
+local PLURAL = {params = true, samples = true, variances = true}
 
 --- Names a kind in a message: "integer" -> "an integer", "number|key" -> "... or ...".
 function M.text(kind)
@@ -74,7 +74,20 @@ end
 
 -- What objects are called, where that is not the last word of their __name.
 local CALLED = {data = "part of a data set", batch = "batch", compiled = "compiled function",
-                frame = "table of bnn.data.table", ["named tensors"] = "named tensors"}
+                frame = "table of bnn.data.table"}
+
+-- What tables of one thing by each name are called: tensors, and predictions of several targets.
+local function by_name(v, name)
+  local called = name == "named tensors" and "tensors by name"
+    or name == "prediction" and v.mean == nil and "predictions by target"
+  if not called then return nil end
+  local names = {}
+  for key, own in pairs(v) do
+    if type(key) == "string" and type(own) ~= "number" then names[#names + 1] = key end
+  end
+  table.sort(names)
+  return ("%s (%s)"):format(called, strings.shown(table.concat(names, ", ")))
+end
 
 --- Names the kind of a value for messages: "a tensor", "params", "a table", "nil".
 function M.shown(v)
@@ -83,7 +96,7 @@ function M.shown(v)
   local name = type(meta) == "table" and meta.__name
   if type(name) ~= "string" then return M.text(type(v)) end
   name = name:gsub("^bnn%.", "")
-  return M.text(CALLED[name] or name)
+  return by_name(v, name) or M.text(CALLED[name] or name)
 end
 
 --- Shows a value in messages: numbers, strings and short lists of them, else the kind of the value.

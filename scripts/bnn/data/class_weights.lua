@@ -6,6 +6,7 @@ local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
 local options = require "bnn.base.options"
+local strings = require "bnn.base.strings"
 
 local M = {}
 
@@ -78,16 +79,22 @@ end
 --     local part = bnn.data.from_tensors{x = bnn.ones(4, 2), y = bnn.tensor({0, 0, 0, 1}, "i32")}
 --     print(bnn.data.weigh_classes(part).weight)              --> {2/3, 2/3, 2/3, 2}
 --     bnn.data.weigh_classes(part, {1, 5})                    -- class 1 counts five times
+--     local two = part:with{y = {kind = part.y, size = bnn.ones(4, 1)}}
+--     print(bnn.data.weigh_classes(two, nil, {target = "kind"}).weight) --> {2/3, 2/3, 2/3, 2}
 -- @param part part with labels y [n]
 -- @param weights tensor [C] or list of numbers of at least 0, or a table of them by the part's
 --   class names (default: bnn.data.class_weights(part.y))
 -- @param opts table: target= the name of the target whose classes are meant, of several
 -- @return part: the same rows, with weight
--- Raises if a class has no weight.
+-- Raises if a class has no weight, or of targets by name none is given.
 function M.weigh_classes(part, weights, opts)
   local what = "bnn.data.weigh_classes"
   expect_model.part(what, part)
   opts = options.check(what, opts, {target = "string"})
+  if kinds.is_plain(weights) and type(weights.target) == "string" then
+    fail("%s: weights: expected numbers, got the option target: it stands in the third argument, "
+      .. 'weigh_classes(part, nil, {target = "%s"})', what, strings.shown(weights.target))
+  end
   if not part.y then fail("%s: part: expected labels y, got none", what) end
   local y, names = classes.of_target(what, part, opts.target)
   weights = by_class(what, y, names, weights)

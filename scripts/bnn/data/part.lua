@@ -34,7 +34,7 @@ local function contiguous(tensor) return tensor:contiguous() end
 -- loss y.class, and bnn.elbo a likelihood for each target (help "networks"):
 --     local two = bnn.data.from_tensors{x = {image = bnn.ones(4, 8, 8), table = bnn.ones(4, 3)},
 --                                       y = {class = bnn.tensor({0, 1, 1, 0}, "i32"),
---                                            age = bnn.ones(4)}}
+--                                            age = bnn.ones(4, 1)}}
 --     print(two:slice(1, 2).x.table:size(1))            -- 2
 -- An objective multiplies the loss of each example by its weight, without dividing by their sum:
 -- the likelihood of the data is the product of p(y | x, w)^weight, so an example of weight 2 counts
@@ -116,7 +116,7 @@ end
 -- @param first integer, from 1 (default 1)
 -- @param last integer (default: the last row)
 -- @return part
--- Raises if first is not a row, or last is before it.
+-- Raises if first is not in 1..size + 1, or last is below first - 1, of which slice makes no rows.
 function Part:slice(first, last)
   local from, n = expect.row_range("part:slice", self.size, first, last)
   return taken(self, function(tensor) return tensor:narrow(1, from, n) end)

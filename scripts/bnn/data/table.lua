@@ -163,6 +163,12 @@ function M.table(source, opts)
   if not kinds.is_plain(source) then
     fail.expected(what .. ": source", "a path, or a list of columns or rows", source)
   end
+  for _, key in ipairs(options.sorted_names(source)) do
+    if key ~= "n" then
+      fail("%s: source: expected a list of rows, or of columns such as {name = %s, values = "
+        .. "{1, 2}}, got a table by name", what, kinds.show(key))
+    end
+  end
   local given = options.check(what, source, {{type = "table"}, n = {type = "integer", min = 0}})
   local are_rows = table_rows.are_rows(given)
   if are_rows then given = table_rows.columns(what, given) end

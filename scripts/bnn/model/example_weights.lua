@@ -1,7 +1,7 @@
 --- Weights of examples: a number of at least 0 for each, by which its loss is multiplied.
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
-local number = require "bnn.base.number"
+local kinds = require "bnn.base.kinds"
 local pytree = require "bnn.params.pytree"
 local shapes = require "bnn.base.shapes"
 
@@ -12,7 +12,7 @@ local function check_values(what, weight)
   if weight:numel() == 0 or is_good:all():item() == 1 then return end
   local at = is_good:argmin():item()
   fail("%s: weight %d: expected a finite number of at least 0, got %s", what, at,
-    number.text(weight[at]))
+    kinds.show(weight[at]))
 end
 
 --- Returns weights as a contiguous real tensor [n], or raises.

@@ -60,14 +60,18 @@ local function joint(given)
   return describe.as("likelihood", made)
 end
 
--- Whether a value is a table target -> likelihood.
+-- Whether a value is a table target -> likelihood, or is meant to be one: some of its values are
+-- not, and it has no field of a likelihood.
 local function is_by_target(given)
-  if type(given) ~= "table" or getmetatable(given) or next(given) == nil then return false end
+  if type(given) ~= "table" or getmetatable(given) then return false end
+  local good, bad, has_field = 0, 0, false
   for target, own in pairs(given) do
-    local is_one = type(target) == "string" and (rows[own] or type(own) == "table")
-    if not is_one then return false end
+    if type(target) ~= "string" then return false end
+    local is_one = rows[own] or type(own) == "table"
+    good, bad = good + (is_one and 1 or 0), bad + (is_one and 0 or 1)
+    has_field = has_field or FIELDS[target] ~= nil or type(own) == "function"
   end
-  return true
+  return good + bad > 0 and (bad == 0 or not has_field)
 end
 
 for _, row in ipairs(likelihood_rows) do

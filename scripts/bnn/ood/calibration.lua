@@ -93,10 +93,9 @@ end
 -- ---- both, for what bnn.predict returns ----
 
 local function check_prediction(what, p)
-  local is_table = type(p) == "table"
-  if not is_table or not kinds.is_object(p.mean, "tensor") or p.class == nil then
+  if type(p) ~= "table" or not kinds.is_object(p.mean, "tensor") or p.class == nil then
     fail("%s: prediction: expected what bnn.predict returns for classes, got %s", what,
-      is_table and "a table without class and mean" or kinds.shown(p))
+      kinds.is_plain(p) and "a table without class and mean" or kinds.shown(p))
   elseif p.temperature then
     fail("%s: prediction: it is calibrated already, at temperature %g", what, p.temperature)
   end

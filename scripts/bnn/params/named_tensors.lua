@@ -74,17 +74,26 @@ local function check_name(what, name)
   end
 end
 
+-- Raises that a tensor was expected; of a list of numbers says what makes one.
+local function refuse(what, wanted, value)
+  local is_list = kinds.is_plain(value) and type(value[1]) ~= "userdata" and value[1] ~= nil
+  if is_list then
+    fail("%s: expected %s, got a list, of which bnn.tensor makes one", what, wanted)
+  end
+  fail.expected(what, wanted, value)
+end
+
 --- Returns one tensor [n, ...] or several with as many rows, or raises.
 -- @param what string: "bnn.data.from_tensors: x"
 -- @param value any
 -- @param n integer: the rows that are wanted, or nil
 function M.check(what, value, n)
   if not is_tensor(value) and not M.is_named(value) then
-    fail.expected(what, "a tensor, or tensors by name, {image = tensor, table = tensor}", value)
+    refuse(what, "a tensor, or tensors by name, {image = tensor, table = tensor}", value)
   end
   for name in pairs(M.is_named(value) and value or {}) do check_name(what, name) end
   M.each(what, value, function(tensor, own)
-    if not is_tensor(tensor) then fail.expected(own, "a tensor", tensor) end
+    if not is_tensor(tensor) then refuse(own, "a tensor", tensor) end
     local rows = tensor:dim() > 0 and tensor:size(1)
     if not rows then fail("%s: expected [n, ...], got a scalar", own) end
     n = n or rows

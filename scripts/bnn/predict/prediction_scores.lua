@@ -70,8 +70,10 @@ end
 --- Counts the examples of a prediction. Raises if it is not what bnn.predict returns.
 function M.size(what, prediction)
   local wanted = "what bnn.predict returns"
-  if type(prediction) ~= "table" then fail.expected(what .. ": prediction", wanted, prediction) end
-  local mean = prediction.mean
+  local mean = type(prediction) == "table" and prediction.mean
+  if not mean and not kinds.is_plain(prediction) then
+    fail.expected(what .. ": prediction", wanted, prediction)
+  end
   if kinds.is_object(mean, "tensor") and mean:dim() > 0 then return mean:size(1) end
   fail("%s: prediction: expected %s, got a table without mean [n, ...]", what, wanted)
 end

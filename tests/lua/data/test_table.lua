@@ -89,6 +89,8 @@ function TestTable.test_faults_of_rows_name_them()
   refuses("n: expected columns beside it, got rows", make, {{a = 1}, n = 2})
   refuses("expected columns, got none", make, {{}, {}})
   refuses("source: expected a path, or a list of columns or rows", make, 3)
+  refuses('columns such as {name = "a", values = {1, 2}}, got a table by name', make,
+    {a = {1, 2}, b = {3, 4}})
 end
 
 -- What is said of a column of whole numbers; a row of numbers that a float, or a double, rounds.

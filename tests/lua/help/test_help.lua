@@ -214,6 +214,11 @@ function TestHelp.test_functions_of_c_are_found_by_value_and_under_the_librarys_
   end
 end
 
+function TestHelp.test_tensors_by_name_are_explained_where_they_are_given()
+  local part = bnn.data.from_tensors{x = {image = bnn.ones(2, 3)}}
+  lu.assertStrContains(help_on(part.x), "bnn.data.from_tensors(opts)")
+end
+
 -- It was shown as bnn.no_module.accuracy.
 function TestHelp.test_what_is_found_by_its_last_part_keeps_its_own_name()
   lu.assertStrContains(help_on "bnn.no_module.accuracy", "bnn.metrics.accuracy(")

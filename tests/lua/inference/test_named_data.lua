@@ -104,6 +104,9 @@ function TestParts.test_what_is_no_data_is_refused_with_its_name()
   raises("x.table: expected 60 rows, got [59, 3]",
     from{image = image, table = tab:narrow(1, 1, 59)})
   raises("x.table: expected a tensor, got a string", from{table = "file"})
+  raises("x.table: expected a tensor, got a list, of which bnn.tensor makes one",
+    from{table = {{1, 2}, {3, 4}}})
+  raises("{image = tensor, table = tensor}, got a list, of which", from(tab, {0, 1}))
   raises("y.age: expected 60 rows, got [2]", from({table = tab}, {age = bnn.ones(2)}))
   raises("x.table: expected [n, ...], got a scalar", from{table = bnn.tensor(3)})
   raises("expected names such as", from{["a-b"] = tab})
@@ -127,6 +130,8 @@ function TestParts.test_weights_and_splits_of_one_target()
   local want = bnn.data.weigh_classes(bnn.data.from_tensors{x = tab, y = class})
   bits.assert_same(weighed.weight, want.weight)
   raises("target: expected one of age, class, got nil", bnn.data.weigh_classes, part)
+  raises('weigh_classes(part, nil, {target = "class"})', bnn.data.weigh_classes, part,
+    {target = "class"})
   raises("target: expected none, as y is one tensor, got 'class'", bnn.data.weigh_classes, want,
     nil, {target = "class"})
   local named = bnn.data.weigh_classes(part_of{classes = {class = {"low", "high"}}},
@@ -144,7 +149,7 @@ function TestParts.test_splits_are_stratified_by_one_target()
   end
   local _, held = bnn.data.random_split(part, {fraction = 0.2, key = key, stratified = "class"})
   lu.assertEquals(held.y.age:shape(), {12, 1})
-  raises("bnn.data.k_fold: stratified: target: expected one of age, class, got nil",
+  raises("bnn.data.k_fold: stratified: expected the name of a target, one of age, class, got true",
     bnn.data.k_fold, part, {folds = 3, key = key, stratified = true})
   local rare = bnn.data.from_tensors{x = {t = tab}, y = {class = bnn.arange(1, N):eq(1):to "i32"},
                                      classes = {class = {"common", "rare"}}}
@@ -164,6 +169,8 @@ function TestNetworks.test_inputs_by_name_give_the_bits_of_one_input()
   local params = by_name:init(key, part)
   lu.assertEquals(params:names(), plain:init(key, flat):names())
   bits.assert_same(by_name:apply(params, part.x), plain:apply(params, flat))
+  raises("net:apply: x.table: expected a tensor, got a table", by_name.apply, by_name, params,
+    {image = image, table = {{1, 2, 3}}})
   raises("net:init: x.table: expected 60 rows, got [3, 3]", function()
     by_name:init(key, {image = image, table = tab:narrow(1, 1, 3)})
   end)
@@ -329,7 +336,9 @@ function TestObjectives.test_networks_that_give_other_outputs_are_refused()
     {num_samples = "poisson"})
   raises("got a table (target class)", bnn.likelihood.resolve, {class = {}})
   raises('got {"a", "b"}', bnn.likelihood.resolve, {class = {"a", "b"}})
-  raises('got a table', bnn.likelihood.resolve, {class = "unheard of"})
+  raises('got "unheard of" (target class)', bnn.likelihood.resolve, {class = "unheard of"})
+  raises("got 3 (target class)", bnn.likelihood.resolve, {class = 3, age = "gaussian"})
+  raises("got a table", bnn.likelihood.resolve, {name = "mine", predict = print})
 end
 
 TestPredictions = {}
@@ -393,6 +402,33 @@ function TestPredictions.test_summaries_are_by_target()
   raises("prediction: expected one of target 'size'", bnn.metrics.summary, p, {size = age})
   raises("y: expected targets by name, as the prediction has them, got a tensor",
     bnn.metrics.summary, p, class)
+end
+
+function TestPredictions.test_each_target_has_a_line_when_printed()
+  local p = bnn.predict(elbo(), part, {key = key, num_samples = 3})
+  local function lines_of(value)
+    local lines = {}
+    for line in tostring(value):gmatch "[^\n]+" do lines[#lines + 1] = line end
+    return lines
+  end
+  local lines = lines_of(p)
+  lu.assertEquals({#lines, lines[1]}, {3, "prediction: num_samples = 3"})
+  lu.assertStrContains(lines[2], "  age: mean = ")
+  lu.assertStrContains(lines[3], "  class: class = i32 [60]")
+  lines = lines_of(bnn.metrics.summary(p, part.y))
+  lu.assertEquals({#lines, lines[1]}, {3, "summary:"})
+  lu.assertStrContains(lines[2], "rmse = ")
+  lu.assertStrContains(lines[3], "nll = ")
+end
+
+function TestPredictions.test_what_takes_one_target_says_that_it_got_several()
+  local p = bnn.predict(elbo(), part, {key = key, num_samples = 3})
+  local several = "got predictions by target (age, class)"
+  raises(several, bnn.metrics.rmse, p, age)
+  raises(several, bnn.ood.fit_threshold, p)
+  raises(several, bnn.calibration.fit, {prediction = p, labels = class})
+  raises("labels: expected a tensor or a list, got tensors by name (age, class)",
+    bnn.metrics.accuracy, p.class, part.y)
 end
 
 TestRest = {}

@@ -316,6 +316,8 @@ function TestLayers.test_what_cannot_be_seen_is_refused()
   refused("got [2, 3]", nil, {mask = bnn.ones(2, 3)})
   refused("unknown option 'masks': did you mean 'mask'?", {masks = bnn.ones(3, 3)})
   refused("lengths: expected a tensor, got", {lengths = {1}})
+  refused("lengths: expected [1], got [1, 1]", {lengths = bnn.ones(1, 1)})
+  refused("lengths: expected [1], got [2]", {lengths = bnn.ones(2)})
 end
 
 function TestLayers.test_what_layers_refuse()

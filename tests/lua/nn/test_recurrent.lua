@@ -419,6 +419,8 @@ function TestGiven.test_what_is_refused()
   refused("bnn.nn.lstm: c0: expected h0 beside it", "lstm", {c0 = bnn.ones(H)})
   refused("bnn.nn.lstm: h0: expected [1, 5] or [5], got [4]", "lstm", {h0 = bnn.ones(4)})
   refused("bnn.nn.rnn: lengths: expected a tensor, got", "rnn", {lengths = {1}})
+  refused("bnn.nn.rnn: lengths: expected [1], got [1, 1]", "rnn", {lengths = bnn.ones(1, 1)})
+  refused("bnn.nn.gru: lengths: expected [1], got [2]", "gru", {lengths = bnn.ones(2)})
   raises("output: expected one of all, last, both", nn.gru, 3, {output = "state"})
 end
 

@@ -3,6 +3,7 @@ local classes = require "bnn.model.classes"
 local core = require "bnn.core"
 local fail = require "bnn.base.fail"
 local kinds = require "bnn.base.kinds"
+local named_tensors = require "bnn.params.named_tensors"
 local number = require "bnn.base.number"
 local shapes = require "bnn.base.shapes"
 local strings = require "bnn.base.strings"
@@ -42,6 +43,11 @@ end
 function M.of_classes(what, part, target)
   what = what .. ": stratified"
   if not part.y then fail("%s: expected a part with labels y, got none", what) end
+  local targets = target == true and named_tensors.names(part.y)
+  if targets then
+    fail("%s: expected the name of a target, one of %s, got true", what,
+      table.concat(targets, ", "))
+  end
   local y, names = classes.of_target(what, part, target ~= true and target or nil)
   local labels, fault = classes.labels(y)
   if not labels then fail("%s: %s", what, fault) end

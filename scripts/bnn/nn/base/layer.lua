@@ -1,11 +1,13 @@
 --- Layers: values that are called on a tensor inside a network, and are a net by themselves.
 local expect = require "bnn.base.expect"
 local expect_model = require "bnn.params.expect_model"
+local fail = require "bnn.base.fail"
 local frame = require "bnn.nn.base.frame"
 local kinds = require "bnn.base.kinds"
 local named_tensors = require "bnn.params.named_tensors"
 local net = require "bnn.nn.base.net"
 local number = require "bnn.base.number"
+local shapes = require "bnn.base.shapes"
 
 local M = {}
 
@@ -22,6 +24,13 @@ function M.new(spec) return setmetatable(spec, Layer) end
 
 --- Whether a value is a layer.
 function M.is(value) return getmetatable(value) == Layer end
+
+--- Raises unless lengths are one for each sequence of x [n, t, d].
+-- @param what string: the layer, for messages
+function M.check_lengths(what, lengths, x)
+  if lengths:dim() == 1 and lengths:size(1) == x:size(1) then return end
+  fail("%s: lengths: expected [%d], got %s", what, x:size(1), shapes.text(lengths))
+end
 
 local function call_forward(self, x, ...)
   if kinds.is_object(x, "tensor") or self.takes_named and named_tensors.is_named(x) then

@@ -107,6 +107,13 @@ local function is_params(value)
   return parameters.is(value) or type(value) == "table" and not getmetatable(value)
 end
 
+-- Raises unless an input is a tensor, or all of several by name are.
+local function check_input(what, x)
+  local wanted = named_tensors.is_named(x) and "a tensor" or "a tensor [n, ...] or tensors by name"
+  named_tensors.each(what, x, function(one, own) expect.tensor(own, one, wanted) end)
+  if x == nil then fail.expected(what, wanted, x) end
+end
+
 --- Computes the network's output, or outputs if it returns several. uint8 inputs are images: they
 -- become x / 255; other types reach the network unchanged, in init, steps and predictions too.
 --     net:apply(params, x)                              -- x [32, 28, 28] -> [32, 10]
@@ -130,9 +137,7 @@ function Net:apply(params, x, opts)
   if not is_params(params) then
     fail.expected("net:apply: params", "params, as net:init gives them", params)
   end
-  if not named_tensors.is_named(x) then
-    expect.tensor("net:apply: x", x, "a tensor [n, ...] or tensors by name")
-  end
+  check_input("net:apply: x", x)
   x = network_input.seen(x)
   local statistics = opts.statistics or opts.train and "batch" or "running"
   local pass = {params = params, key = opts.key, train = opts.train, statistics = statistics}

@@ -62,6 +62,7 @@ end
 
 -- The op for a call; tensors that are not given are left out.
 local function attend(q, k, v, given, heads, causal)
+  if given.lengths then layer.check_lengths("bnn.nn.multi_head_attention", given.lengths, q) end
   if given.mask then check_mask(given.mask, q:size(1), heads, q:size(2), k:size(2)) end
   local args = {q, k, v, given.lengths}
   args[#args + 1] = score_bias(given.mask, given.bias)

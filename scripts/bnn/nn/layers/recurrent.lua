@@ -65,8 +65,9 @@ local function initial_state(kind, cell, units, given, x, i, count)
 end
 
 -- The lengths that a call gives; real ones as the op reads them.
-local function lengths_of(given, x)
+local function lengths_of(kind, given, x)
   local lengths = given.lengths
+  if lengths then layer.check_lengths("bnn.nn." .. kind, lengths, x) end
   if not lengths or lengths:dtype() ~= core.real then return lengths end
   return ops.clamp(ops.trunc(lengths), 0, x:size(2))
 end
@@ -126,7 +127,7 @@ local function forward_of(kind, cell, units, opts)
   local given_spec = cell.has_memory and GIVEN_WITH_MEMORY or GIVEN
   local function direction(x, given, i)
     local run = {reverse = opts.reverse ~= (i == 2), ending = i == 2 and "_reverse" or "",
-                 lengths = lengths_of(given, x),
+                 lengths = lengths_of(kind, given, x),
                  state = initial_state(kind, cell, units, given, x, i, count)}
     return outputs(rows_of(cell, units, opts, x, run), cell, units, opts, run)
   end

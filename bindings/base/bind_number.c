@@ -49,11 +49,12 @@ const char *bind_push_number(lua_State *L, double v) {
 
 /* "a table", "a tensor": the kind of an object, whose address or whole text says nothing. */
 static const char *push_kind(lua_State *L, int index) {
-  bool named = luaL_getmetafield(L, index, "__name") == LUA_TSTRING;
-  const char *kind = named ? lua_tostring(L, -1) : lua_typename(L, lua_type(L, index));
+  int field = luaL_getmetafield(L, index, "__name");
+  const char *kind =
+      field == LUA_TSTRING ? lua_tostring(L, -1) : lua_typename(L, lua_type(L, index));
   if (strncmp(kind, "bnn.", 4) == 0) kind += 4;
   lua_pushfstring(L, "%s %s", strchr("aeiou", kind[0]) ? "an" : "a", kind);
-  if (named) lua_remove(L, -2);
+  if (field != LUA_TNIL) lua_remove(L, -2);
   return bind_show_top(L);
 }
 

@@ -47,7 +47,21 @@ const char *bind_push_number(lua_State *L, double v) {
   return lua_pushstring(L, text);
 }
 
+/* "a table", "a tensor": the kind of an object, whose address or whole text says nothing. */
+static const char *push_kind(lua_State *L, int index) {
+  int field = luaL_getmetafield(L, index, "__name");
+  const char *kind =
+      field == LUA_TSTRING ? lua_tostring(L, -1) : lua_typename(L, lua_type(L, index));
+  if (strncmp(kind, "bnn.", 4) == 0) kind += 4;
+  lua_pushfstring(L, "%s %s", strchr("aeiou", kind[0]) ? "an" : "a", kind);
+  if (field != LUA_TNIL) lua_remove(L, -2);
+  return bind_show_top(L);
+}
+
 const char *bind_push_text(lua_State *L, int index) {
+  int type = lua_type(L, index);
+  index = lua_absindex(L, index);
+  if (type > LUA_TSTRING) return push_kind(L, index);
   bool is_float = lua_type(L, index) == LUA_TNUMBER && !lua_isinteger(L, index);
   if (is_float) return bind_push_number(L, lua_tonumber(L, index));
   luaL_tolstring(L, index, NULL);

@@ -104,6 +104,15 @@ end
 -- Whether a value is a table of tensors by name rather than a list of numbers.
 local function fits(row, value) return row.holds ~= "tensors" or type(value) == "table" end
 
+-- A tensor, or what a number or lists of numbers are as one.
+local function as_tensor(what, value)
+  if kinds.is_object(value, "tensor") then return value end
+  if type(value) ~= "number" and not kinds.is_plain(value) then
+    fail.expected(what, "a tensor or lists of numbers", value)
+  end
+  return fail.within(what, core.tensor, value)
+end
+
 --- Writes tensors in the format of the path's ending, atomically: a tensor as .npy, u8 [h, w] or
 -- [h, w, 1 to 4] as .png, tensors by name as .npz. A list of numbers becomes a tensor.
 --     bnn.data.save("x.npy", {{1, 2}, {3, 4}})                   -- true
@@ -120,7 +129,7 @@ function M.save(path, value, opts)
     fail("%s: path: expected %s, got %s", what, expected_path(), kinds.show(path))
   end
   opts = options.check(what, opts, row.save_options or {})
-  if row.holds ~= "tensors" and type(value) ~= "userdata" then value = core.tensor(value) end
+  if row.holds ~= "tensors" then value = as_tensor(what .. ": value", value) end
   return row.save(path, value, opts)
 end
 

@@ -88,7 +88,9 @@ end
 
 -- A chunk as {x=, y=, weight=} with tensors of as many rows.
 local function check_chunk(reader, chunk)
-  if type(chunk) ~= "table" then
+  if kinds.is_object(chunk, "data") then
+    chunk = {x = chunk.x, y = chunk.y, weight = chunk.weight}
+  elseif type(chunk) ~= "table" then
     refuse("chunk %d: expected {x = tensor, y = tensor}, got %s", reader.chunks, kinds.shown(chunk))
   end
   check_fields(reader, chunk)
@@ -218,8 +220,8 @@ end
 -- opened.
 -- @param open function(epoch) -> iterator, a function() -> {x=, y=}, or nil at the end: chunks of
 --   any number of rows, tensors x [n, ...] and, or not, y [n, ...] and weight [n], or lists of
---   numbers; x and y may be tables of them by name. The rows of all chunks have one shape and type.
---   Epochs count from 1
+--   numbers; x and y may be tables of them by name, and a part is a chunk too. The rows of all
+--   chunks have one shape and type. Epochs count from 1
 -- @param opts table:
 --   size      rows of an epoch, if known: an epoch that has others is an error, and temperature=
 --             needs it

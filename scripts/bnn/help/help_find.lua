@@ -40,7 +40,8 @@ local EXPLAINED = {
   data = "part", sweep_result = "result", ["ood.report"] = "report", ["shift.report"] = "report",
   prediction = "bnn.predict", ["data set"] = "bnn.data.load", batch = "part:batches",
   checkpoint = "bnn.checkpoint.load", model = "bnn.checkpoint.describe",
-  ["named tensors"] = "bnn.data.from_tensors", summary = "bnn.metrics.summary",
+  evaluation = "objective:evaluate", ["named tensors"] = "bnn.data.from_tensors",
+  summary = "bnn.metrics.summary",
   likelihood = "bnn.likelihood", gradient = "bnn.grad", vmap = "bnn.vmap", file = "file",
 }
 

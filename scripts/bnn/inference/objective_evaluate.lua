@@ -3,6 +3,7 @@
 local batches = require "bnn.inference.objective_batch"
 local classes = require "bnn.model.classes"
 local core = require "bnn.core"
+local describe = require "bnn.base.describe"
 local expect_model = require "bnn.params.expect_model"
 local fail = require "bnn.base.fail"
 local likelihoods = require "bnn.model.likelihood"
@@ -72,7 +73,7 @@ local function figures_of(self, what, data, opts)
       + penalties.weighted_kl(self, terms, beta_of_figures(self, opts))
   end
   if self.is_elbo then figures.elbo = -figures.loss - figures.penalty end
-  return figures
+  return describe.as("evaluation", figures)
 end
 
 local OPTIONS = {

@@ -41,7 +41,8 @@ local function log_prob_of(targets, names, output, y)
   if fault then fail("likelihood: y: %s", fault) end
   local parts, sum = {}, nil
   for _, name in ipairs(names) do
-    parts[name] = targets[name].log_prob(output_of(output, name), y[name])
+    local own = output_of(output, name)
+    parts[name] = fail.within("target " .. name, targets[name].log_prob, own, y[name])
     sum = sum and sum + parts[name] or parts[name]
   end
   return sum, parts

@@ -65,7 +65,8 @@ local function read_ood(given, id)
     taken[name] = true
     sets[#sets + 1] = read_set(name, part)
   end
-  if is_tensor(given.x) and (given.y ~= nil or given.size) then
+  local is_part = kinds.is_object(given, "data")
+  if is_part or is_tensor(given.x) and (given.y ~= nil or given.size) then
     fail("%s: ood: expected {name = part, ...}, got a part of a data set", WHAT)
   end
   local names = options.sorted_names(given)

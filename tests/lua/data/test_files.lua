@@ -119,6 +119,9 @@ function TestArrays.test_misuse_raises()
   raises("path: expected a path that ends in .npy",
     data.save, path "x.csv", {1})
   raises("path: expected a path that ends in .npy", data.save, path "x", {1})
+  raises("bnn.data.save: value: expected a tensor or lists of numbers, got a part of a data set",
+    data.save, path "x.npy", data.from_tensors{x = core.tensor{1}})
+  raises("bnn.data.save: value: expected lists of numbers", data.save, path "x.npy", {a = 1})
   raises("unknown option", data.save, path "x.npy", {1}, {fast = true})
   raises("zero byte", data.read, "x\0.npy")
 end

@@ -260,8 +260,9 @@ function TestKFold.test_refusals()
   raises("groups: expected at least 3 groups, one for each fold, got 2",
     fold{folds = 3, groups = {1, 1, 1, 2, 2, 2}})
   raises("groups: expected one for each of the 6 rows, got 2", fold{folds = 2, groups = {1, 2}})
-  raises("groups: expected numbers or strings, entry 2 is ",
+  raises("groups: expected only numbers or only strings, entry 2 is ",
     fold{folds = 2, groups = {1, "a", 1, 1, 1, 1}})
+  raises("only strings, entry 2 is nil", fold{folds = 2, groups = {1, nil, 1, 1, 1, 1}})
   raises("groups: expected [n], got [6, 1]", fold{folds = 2, groups = bnn.ones(6, 1)})
   raises("groups: expected a tensor [n] or a list", fold{folds = 2, groups = 3})
   raises("groups: expected at least 3 groups, one for each fold, got 2",

@@ -56,6 +56,21 @@ function TestBatches.test_rows_stay_in_order_whatever_the_chunks()
   end
 end
 
+function TestBatches.test_chunks_may_be_parts()
+  local rows = bnn.arange(1, 9):view(9, 1)
+  local whole = bnn.data.from_tensors{x = rows, y = rows * 10, weight = rows:view(9)}
+  local stream = bnn.data.stream(function()
+    local first = -2
+    return function()
+      first = first + 3
+      return first <= 9 and whole:slice(first, first + 2) or nil
+    end
+  end)
+  lu.assertEquals(rows_of(stream, {size = 4}), {{1, 2, 3, 4}, {5, 6, 7, 8}})
+  local batch = stream:batches{size = 4, key = key}()
+  bits.assert_same(batch.weight, batch.x:view(4))
+end
+
 function TestBatches.test_windows_are_shuffled_and_cover_an_epoch()
   local lists = rows_of(stream_of(40, {7}, {shuffle = 18}), {size = 5, epochs = 2})
   lu.assertEquals(#lists, 16)

@@ -25,6 +25,7 @@ function TestLines.test_nothing_prints_as_an_address()
     {objective, "elbo{"}, {objective.likelihood, "likelihood: name = \"gaussian\", sigma = 3"},
     {bnn.optim.adam(), "adam{"}, {bnn.optim.adam():init(objective), "after 0 steps"},
     {prediction, "prediction: mean = f32 [1000, 1], "}, {prediction, "num_samples = 2, std = f32"},
+    {objective:evaluate(data.test, {key = key}), "evaluation: elbo = "},
     {bnn.grad(f), "gradient of function at tests/lua/help/test_describe.lua:19"},
     {bnn.value_and_grad(f), "value and gradient of function at "}, {bnn.log.memory(), "log"},
   } do

@@ -328,6 +328,10 @@ function TestObjectives.test_networks_that_give_other_outputs_are_refused()
   local net = nn.parallel{image = nn.flatten(), table = nn.linear(4)}
   raises("likelihood: expected outputs by name from the network, {age = ...}, got one tensor",
     function() elbo{net = nn.sequential{net, nn.linear(3)}}:evaluate(part, {key = key}) end)
+  raises("target age: bnn.likelihood.gaussian: expected y [60, 1], the shape of the network's",
+    function()
+      elbo():evaluate({x = part.x, y = {class = class, age = age:view(N)}}, {key = key})
+    end)
   raises("{class = ...}, got age", function()
     local age_only = nn.sequential{net, nn.parallel{age = nn.linear(1), combine = "none"}}
     elbo{net = age_only}:evaluate(part, {key = key})

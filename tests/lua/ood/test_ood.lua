@@ -352,6 +352,8 @@ function TestEvaluate.test_refusals()
     {"near: expected at least 1 example, got 0", {ood = {near = none}}},
     {"near: expected a part of a data set, {x= [n, ...]}, got x = nil", {ood = {near = {y = 3}}}},
     {"ood: expected {name = part, ...}, got a part of a data set", {ood = id}},
+    {"ood: expected {name = part, ...}, got a part of a data set",
+      {ood = bnn.data.from_tensors{x = {a = bnn.ones(4, 2), b = bnn.ones(4, 3)}}}},
     {"ood[2]: name: expected a string, got nil", {ood = {{name = "a", x = near.x}, {x = near.x}}}},
     {'two sets are called "digits"', {ood = {digits = near.x}}},
     {'ood: expected a list or {name = part, ...}, got a list with "b"', {ood = {{name = "a",

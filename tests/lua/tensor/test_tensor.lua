@@ -39,6 +39,14 @@ function TestMaking.test_ragged_lists_are_refused_naming_the_place()
   raises("or f64, got 'f16'", core.tensor, {1}, "f16")
 end
 
+function TestMaking.test_objects_are_named_by_their_kind()
+  raises("dim 1: expected an integer, got a table", core.zeros, {{}})
+  raises("dim 2: expected an integer, got a function", core.zeros, {1, print})
+  raises("expected an integer, got a table", core.ops.cross_entropy, matrix(),
+    core.tensor({0, 1}, "i32"), {ignore_index = 1})
+  raises("dim 1: expected an integer, got a tensor", core.zeros, {matrix()})
+end
+
 function TestMaking.test_every_type_holds_its_range_and_refuses_the_rest()
   local rows = {
     {"u8", {0, 255}, {-1, 256, 0.5, 0 / 0}},

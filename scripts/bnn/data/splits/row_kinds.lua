@@ -67,10 +67,11 @@ local function group_values(what, groups)
   elseif not kinds.is_plain(groups) then
     fail.expected(what .. ": groups", "a tensor [n] or a list of numbers or strings", groups)
   end
-  for i, value in ipairs(list) do
-    local kind = type(value)
+  for i = 1, #list do -- nil is an entry too
+    local value, kind = list[i], type(list[i])
     if kind ~= "number" and kind ~= "string" or kind ~= type(list[1]) or value ~= value then
-      fail("%s: groups: expected numbers or strings, entry %d is %s", what, i, kinds.show(value))
+      fail("%s: groups: expected only numbers or only strings, entry %d is %s", what, i,
+        kinds.show(value))
     end
   end
   return list

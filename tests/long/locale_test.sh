@@ -24,8 +24,8 @@ for locale in "${LC[@]}"; do
   for suite in tests/lua/*/test_*.lua; do
     word=${suite##*/test_}
     [[ $skipped = *" ${word%.lua} "* ]] && continue
-    if "$BNNLUA" -e "for c in ('$categories'):gmatch '%a+' do assert(os.setlocale('$name', c)) end" \
-      "$suite" >"$dir/log" 2>&1 </dev/null; then
+    if LUA_INIT="for c in ('$categories'):gmatch '%a+' do assert(os.setlocale('$name', c)) end" \
+      "$BNNLUA" "$suite" >"$dir/log" 2>&1 </dev/null; then
       passed=$((passed + 1))
     else
       failed=$((failed + 1))

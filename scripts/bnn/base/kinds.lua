@@ -85,7 +85,7 @@ local function by_name(v, name)
   for key, own in pairs(v) do
     if type(key) == "string" and type(own) ~= "number" then names[#names + 1] = key end
   end
-  table.sort(names)
+  table.sort(names, strings.before)
   return ("%s (%s)"):format(called, strings.shown(table.concat(names, ", ")))
 end
 

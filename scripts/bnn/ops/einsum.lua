@@ -7,6 +7,7 @@
 local core = require "bnn.core"
 local expect = require "bnn.base.expect"
 local fail = require "bnn.base.fail"
+local strings = require "bnn.base.strings"
 local tensor_call = require "bnn.ops.tensor_call"
 
 local ops = core.ops
@@ -32,7 +33,7 @@ local function implied(terms)
   for letter, n in pairs(count) do
     if n == 1 then names[#names + 1] = letter end
   end
-  table.sort(names)
+  table.sort(names, strings.before)
   return names
 end
 

@@ -25,7 +25,7 @@ end
 
 local function equal(a, b, a_number, b_number)
   if a_number and b_number then return a_number == b_number end
-  return tostring(a) == b
+  return number.text(a) == b
 end
 
 local COMPARE = {
@@ -35,7 +35,7 @@ local COMPARE = {
   ["<="] = function(_, _, a, b) return a and b and a <= b end,
   [">"] = function(_, _, a, b) return a and b and a > b end,
   [">="] = function(_, _, a, b) return a and b and a >= b end,
-  ["~"] = function(a, b) return tostring(a):find(b, 1, true) ~= nil end,
+  ["~"] = function(a, b) return number.text(a):find(b, 1, true) ~= nil end,
 }
 local TIMES = {started = true, ended = true, heartbeat = true, id = true}
 
@@ -73,7 +73,7 @@ function M.passes(run, filter)
   local v = M.value(run, filter.name)
   if v == nil then return op == "!=" end
   if TIMES[filter.name] and op:find "[<>]" then return compare_texts(op, v, text) end
-  return COMPARE[op](v, text, number.parse(tostring(v)), number.parse(text)) and true or false
+  return COMPARE[op](v, text, number.parse(number.text(v)), number.parse(text)) and true or false
 end
 
 --- The names that runs have: fields, flags and metrics.

@@ -3,6 +3,7 @@ package.path = ((arg[0]:match "^(.*/)" or "./") .. "..") .. "/?.lua;" .. package
 local lu = require "luaunit"
 local bits = require "bits"
 local bnn = require "bnn"
+local number = require "bnn.base.number"
 local json = require "bnn.base.json_codec"
 
 local file
@@ -289,7 +290,7 @@ end
 function TestTableFile.test_numbers_are_those_of_the_reader_of_numbers()
   local lines = {"a,b,c"}
   for i = 1, 500 do
-    lines[i + 1] = ("%.17g,%g,%d"):format(math.sin(i) * 10 ^ (i % 30 - 15), i / 7, i)
+    lines[i + 1] = number.format("%.17g,%g,%d", math.sin(i) * 10 ^ (i % 30 - 15), i / 7, i)
   end
   local text = table.concat(lines, "\n")
   local part = read(text):part()

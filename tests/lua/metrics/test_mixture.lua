@@ -4,6 +4,7 @@ local lu = require "luaunit"
 package.path = ((arg[0]:match "^(.*/)" or "./") .. "..") .. "/?.lua;" .. package.path
 local bits = require "bits"
 local bnn = require "bnn"
+local strings = require "bnn.base.strings"
 
 local metrics, raises, key = bnn.metrics, bits.raises, bnn.key(3)
 
@@ -240,7 +241,7 @@ TestSummary = {}
 local function names_in(summary)
   local names = {}
   for name in pairs(summary) do names[#names + 1] = name end
-  table.sort(names)
+  table.sort(names, strings.before)
   return table.concat(names, " ")
 end
 

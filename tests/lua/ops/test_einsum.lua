@@ -77,6 +77,8 @@ function TestEinsum.test_without_an_arrow_letters_that_occur_once_are_the_result
   local a, b = random(1, "ij"), random(2, "jk")
   bits.assert_same(bnn.einsum("ij,jk", a, b), bnn.einsum("ij,jk->ik", a, b))
   bits.assert_same(bnn.einsum("ba", random(1, "ba")), random(1, "ba"):permute(2, 1):contiguous())
+  -- capitals come first, in any locale
+  lu.assertEquals(bnn.einsum("aB", bnn.ones(2, 3)):shape(), {3, 2})
   lu.assertAlmostEquals(bnn.einsum("ii", {{1, 2}, {3, 4}}):item(), 5, 1e-6)
 end
 

@@ -74,6 +74,10 @@ M.ROWS = {
   {"residual", "skip connection", "resnet", "unet", "u net",
    answer = "`bnn.nn.residual` adds what a layer makes to its input; `bnn.transform` makes a"
      .. " network of any function. experiments/resnet.lua."},
+  {"multi task", "multitask", "multiple inputs", "multiple outputs", "several inputs",
+   "several targets", "multimodal",
+   answer = "`bnn.data.from_tensors` takes x and y as tables of tensors by name, `bnn.nn.parallel`"
+     .. " a layer for each and `bnn.elbo` a likelihood for each target: help \"networks\"."},
   {"convolution", "cnn", "convolutional", "deconvolution", "transposed convolution", "dilated",
    "depthwise", "grouped convolution", "separable convolution", "mobilenet",
    answer = "`bnn.nn.conv2d`, `bnn.nn.conv1d` and `bnn.nn.conv_transpose2d`, with groups= for"

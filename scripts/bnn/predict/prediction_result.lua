@@ -7,7 +7,7 @@ local named_tensors = require "bnn.params.named_tensors"
 local options = require "bnn.base.options"
 local parameters = require "bnn.params.params"
 local renamed = require "bnn.base.renamed"
-local shape_texts = require "bnn.base.shapes"
+local shapes = require "bnn.base.shapes"
 local trace_model = require "bnn.autodiff.trace_model"
 
 local M = {}
@@ -22,7 +22,7 @@ local function check_rows_of(value, name, output, n)
   end
   if value:dim() == 0 or value:size(1) ~= n then
     fail("bnn.predict: %s: expected a row for each of %d examples, got %s", name, n,
-      shape_texts.text(value))
+      shapes.text(value))
   end
   return value
 end
@@ -157,12 +157,12 @@ end
 -- such by name.
 -- @param sums the runtime's prediction
 -- @param opts table: classes= and tolerances= by head, num_samples=
--- @param shapes list: those of the heads' predictions, of some number of rows
-function M.of(sums, likelihood, opts, shapes)
+-- @param head_shapes list: those of the heads' predictions, of some number of rows
+function M.of(sums, likelihood, opts, head_shapes)
   local list, names = M.likelihoods(likelihood)
-  if not names then return result_of(sums, 1, likelihood, opts, shapes[1]) end
+  if not names then return result_of(sums, 1, likelihood, opts, head_shapes[1]) end
   local result = {num_samples = sums:samples()}
-  for h, own in ipairs(list) do result[names[h]] = result_of(sums, h, own, opts, shapes[h]) end
+  for h, own in ipairs(list) do result[names[h]] = result_of(sums, h, own, opts, head_shapes[h]) end
   return describe.as("prediction", result)
 end
 

@@ -4,6 +4,7 @@ package.path = arg[0]:match "^.*/" .. "../?.lua;" .. arg[0]:match "^.*/" .. "?.l
 local lu = require "luaunit"
 local bnn = require "bnn"
 local core = require "bnn.core"
+local number = require "bnn.base.number"
 local sweeps = require "sweeps"
 
 local in_folder, sweep, text_of = sweeps.in_folder, sweeps.sweep, sweeps.text_of
@@ -78,7 +79,7 @@ function TestWorkers.test_a_sampler_sees_the_trials_before_the_last_ones()
       space = {x = {1, 2, 3, 4, 5}}, trials = 5, workers = 3, sampler = function(history, _, _, n)
         local words = {}
         for i, trial in ipairs(history) do
-          words[i] = ("%d %s %s"):format(trial.number, trial.state, trial.value)
+          words[i] = ("%d %s %s"):format(trial.number, trial.state, number.text(trial.value))
         end
         seen[n] = table.concat(words, ", ")
         return {x = n}

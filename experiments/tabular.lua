@@ -21,6 +21,8 @@ local experiment = {
             type = "string"},
     label = {nil, "the column to predict (default: rent)", type = "string"},
     ignore = {{}, "columns to leave out, such as numbers of rows", type = "string"},
+    weight = {nil, "the column that says how much each row counts, in training and metrics",
+              type = "string"},
     classify = {false, "take the numbers of that column as classes"},
     log_target = {false, "learn the logarithm of a column of numbers, all above 0"},
     n = {2000, "rows of the table that is made up", type = "integer", min = 50},
@@ -177,7 +179,7 @@ local EXAMPLES = 5
 
 local function report_numbers(cfg, log, prep, parts, predict, label)
   local p, y = predict(parts.test.x), prep:invert(parts.test.y)
-  local summary = prep:summary(p, parts.test.y)
+  local summary = prep:summary(p, parts.test.y, {weight = parts.test.weight})
   say_metrics(log, summary, "the units of " .. label)
   local interval, deviations = intervals(prep, predict(parts.calibration.x), parts.calibration.y, p,
     cfg.level)
@@ -197,7 +199,7 @@ end
 
 local function report_classes(cfg, log, prep, parts, predict, label)
   local p, y = predict(parts.test.x), parts.test.y
-  local summary = prep:summary(p, y)
+  local summary = prep:summary(p, y, {weight = parts.test.weight})
   say_metrics(log, summary, "shares and nats")
   local fit = bnn.conformal.fit{probabilities = predict(parts.calibration.x),
                                 labels = parts.calibration.y, alpha = 1 - cfg.level}
@@ -216,7 +218,8 @@ local function report_classes(cfg, log, prep, parts, predict, label)
   end
   if cfg.figures ~= "" then
     local path = cfg.figures .. "/tabular.svg"
-    local ok, fault = bnn.plot.reliability{prediction = p, labels = y, title = label, path = path}
+    local ok, fault = bnn.plot.reliability{prediction = p, labels = y, title = label, path = path,
+                                           weight = parts.test.weight}
     io.stderr:write(ok and "wrote " .. path or "cannot draw " .. fault, "\n")
   end
   return {accuracy = summary.accuracy, nll = summary.nll, ece = summary.ece,
@@ -244,6 +247,10 @@ local function read(cfg, key, log)
     check_name("ignore", rows, name)
     bnn.assert_or_exit(name ~= label, "--ignore: expected columns besides the --label, got "
       .. name)
+  end
+  if cfg.weight then
+    check_name("weight", rows, cfg.weight)
+    bnn.assert_or_exit(cfg.weight ~= label, "--weight: expected another column than the --label")
   end
   local kind = rows:column(label).kind
   bnn.assert_or_exit(kind == "number" or not cfg.log_target, "--log_target: expected a --label of "
@@ -282,7 +289,8 @@ local function fit(cfg, rows, label)
   for _, name in ipairs(cfg.ignore) do columns[name] = "ignore" end
   check_values(rows, columns)
   local prep = bnn.data.preprocess{
-    label = label, columns = columns, categories = {"one_hot", unknown = "zeros"},
+    label = label, weight = cfg.weight, columns = columns,
+    categories = {"one_hot", unknown = "zeros"},
     target = cfg.log_target and {"log", "standardise"} or nil,
   }
   return suited(prep.fit, prep, rows)
@@ -306,7 +314,8 @@ function experiment.run(cfg, log)
   end
   local function evaluate(step)
     local figures = objective:evaluate(parts.test, {key = key:fold "eval", step = step})
-    local summary = prep:summary(predict(parts.test.x, 20), parts.test.y)
+    local summary = prep:summary(predict(parts.test.x, 20), parts.test.y,
+      {weight = parts.test.weight})
     return {
       {"test/elbo", figures.elbo}, {"test/log_likelihood", figures.log_likelihood},
       {prep.classes and "test/accuracy" or "test/rmse", summary.accuracy or summary.rmse},

@@ -53,6 +53,29 @@ run --file=houses.txt --label=price --ignore=id --log_target
 has "a logarithm: units" "test rows, in the units of price" "$out"
 equal "a logarithm: five examples" 5 "$(grep -c '^  price [0-9.]*, between .*; it is ' "$T/out")"
 
+# ---------------------------------------------------------------- weights of rows
+awk -F';' 'NR == 1 { print $0 ";one;half" } NR > 1 { print $0 ";1;" NR % 2 * 2 }' "$T/houses.txt" \
+  >"$T/weighed.txt"
+metrics() { sed -n '/^test rows/,/^conformal/p' "$T/out"; }
+for label in price sold; do
+  run --file=weighed.txt --label=$label --ignore=id,one,half
+  metrics >"$T/plain"
+  run --file=weighed.txt --label=$label --ignore=id,half --weight=one
+  equal "$label: rows that count once" "$(cat "$T/plain")" "$(metrics)"
+  run --file=weighed.txt --label=$label --ignore=id,one --weight=half
+  equal "$label: rows that count twice or not: status" 0 "$rc"
+  equal "... make another network" different \
+    "$([ "$(cat "$T/plain")" = "$(metrics)" ] || echo different)"
+done
+run --file=weighed.txt --label=price --ignore=id,one --weight=half --log_target
+equal "weights beside a logarithm" 0 "$rc"
+refused "another column of weights" "--weight: expected a column of the table" \
+  --file=houses.txt --label=price --weight=heavy
+refused "weights that are words" "'kind': expected weights, numbers, got categories" \
+  --file=houses.txt --label=price --ignore=id --weight=kind
+refused "the label as weights" "--weight: expected another column than the --label" \
+  --file=houses.txt --label=price --ignore=id --weight=price
+
 if "$bnnlua" -e 'os.exit(require "bnn.core".json_encode(true) ~= nil)'; then
   printf 'kind;size\nflat;3,5\nhouse;NA\n' >"$T/new.csv"
   cat >"$T/predict.lua" <<'EOF'

@@ -129,9 +129,13 @@ end
 -- @return part
 -- Raises if a row is outside of 1..n.
 function Part:index(rows)
-  if kinds.is_plain(rows) then rows = core.tensor(rows, "i32") end
+  if kinds.is_plain(rows) then
+    rows = fail.within("part:index: rows", core.tensor, rows, "i32")
+  end
   expect.tensor("part:index: rows", rows, "a tensor of integers or a list")
-  return taken(self, function(tensor) return tensor:index(rows) end)
+  return taken(self, function(tensor)
+    return fail.within("part:index", tensor.index, tensor, rows)
+  end)
 end
 
 -- A batch: rows of a part, gathered on first use (bnn.train never does: C gathers them).

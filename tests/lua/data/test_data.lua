@@ -67,6 +67,13 @@ function TestPart.test_slices_share_memory_and_end_with_the_data()
   end
 end
 
+function TestPart.test_rows_that_are_none_are_refused()
+  raises("part:index: index or value out of range", data.index, data, {21})
+  raises("part:index: rows: ", data.index, data, {1.5})
+  raises("part:index: rows: expected a tensor of integers or a list, got a number", data.index,
+    data, 3)
+end
+
 function TestPart.test_refusals()
   local rows = {
     {"x: expected a tensor, or tensors by name", {x = {1, 2}}}, {"x: expected", {y = y}},

@@ -111,7 +111,7 @@ refuse "experiments load tests" experiments "$loads(tests[./]|luaunit)"
 # is its own room's or a lower one's; no file leads back to itself. ----
 rooms_of() {
   case $1 in
-  runtime) echo . inference augment program fused families rules densities \
+  runtime) echo . inference batches augment program fused families rules densities \
     ops/{attention,conv,densities,elementwise,products,recurrent,reductions,shapes} ops gp metrics tables formats images \
     store files kernels noise vec tensor base ;;
   bindings) echo . command inference program ops gp metrics tables formats images files store system tensor base ;;

@@ -4,7 +4,7 @@
 
 #include <lua.h>
 
-#include "inference/batch.h"
+#include "batches/batch.h"
 
 /* The rows of a batch at this argument: a tensor i32, or NULL for nil; of augmented rows the batch gets
  * the augmentation too. */

@@ -4,7 +4,7 @@
 
 #include <lua.h>
 
-#include "inference/batch.h"
+#include "batches/batch.h"
 
 /* The feeds in field `feeds` of the table at `at`: a list of {name, role ("x", "y" or "weight"), node}. */
 bnn_feeds bind_check_feeds(lua_State *L, int at);

@@ -18,8 +18,8 @@
 #include "../tensor/bind_tensor.h"
 #include "../tensor/bind_tracer.h"
 #include "base/mem.h"
+#include "batches/batch.h"
 #include "bind_run.h"
-#include "inference/batch.h"
 
 /* ---- boxes ---- */
 

@@ -54,9 +54,9 @@
 #define BNN_OBJECTIVE_H
 
 #include "../base/context.h"
+#include "../batches/batch.h"
 #include "../densities/density.h"
 #include "../program/program.h"
-#include "batch.h"
 #include "estimator.h"
 #include "posterior.h"
 #include "updater.h"

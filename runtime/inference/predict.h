@@ -9,8 +9,8 @@
 #define BNN_PREDICT_H
 
 #include "../base/context.h"
+#include "../batches/batch.h"
 #include "../program/program.h"
-#include "batch.h"
 #include "posterior.h"
 
 /* program: finished, forward only.  feeds, key_node as in bnn_objective_spec.  key: sample s draws its weights with

@@ -4,7 +4,7 @@
 -- uint8 means images: they become real numbers, x / 255. Every other type reaches the network
 -- unchanged: real numbers, and the integers (tokens, positions) that `index` and bnn.nn.embedding
 -- take. Layers that compute take real numbers: convert with x:real(), in the network or in the
--- data. runtime/inference/batch.h has the same rule for the pass that gathers a batch.
+-- data. runtime/batches/batch.h has the same rule for the pass that gathers a batch.
 local core = require "bnn.core"
 local named_tensors = require "bnn.params.named_tensors"
 

@@ -70,16 +70,24 @@ end
 
 local classes = {} -- kind -> metatable
 
+--- The names of a table's fields, but for numbers, in a line.
+function M.names(t)
+  local function is_number(value) return type(value) == "number" end
+  return strings.shown(table.concat(names_of(t, is_number, false), ", "))
+end
+
 --- Returns the same table, which now prints so.
 -- @param kind string: "data set"
 -- @param t table without a metatable
-function M.as(kind, t)
+-- @param called function(t) -> what errors call one, or nil for the kind: once for all of a kind
+function M.as(kind, t, called)
   classes[kind] = classes[kind] or {
     __name = "bnn." .. kind, -- what errors call it
     __tostring = function(self) return text_of(kind, self) end,
     __parts = function(self) return self end, -- grad and compile go through it
     is_plain = true, -- its values can be kept like a table's
   }
+  classes[kind].called = called or classes[kind].called
   return setmetatable(t, classes[kind])
 end
 

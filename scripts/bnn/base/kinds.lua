@@ -76,27 +76,15 @@ end
 local CALLED = {data = "part of a data set", batch = "batch", compiled = "compiled function",
                 frame = "table of bnn.data.table"}
 
--- What tables of one thing by each name are called: tensors, and predictions of several targets.
-local function by_name(v, name)
-  local called = name == "named tensors" and "tensors by name"
-    or name == "prediction" and v.mean == nil and "predictions by target"
-  if not called then return nil end
-  local names = {}
-  for key, own in pairs(v) do
-    if type(key) == "string" and type(own) ~= "number" then names[#names + 1] = key end
-  end
-  table.sort(names, strings.before)
-  return ("%s (%s)"):format(called, strings.shown(table.concat(names, ", ")))
-end
-
---- Names the kind of a value for messages: "a tensor", "params", "a table", "nil".
+--- Names the kind of a value for messages: "a tensor", "params", "a table", "nil"; in the words of
+-- its class, if that has some (bnn.base.describe).
 function M.shown(v)
   if v == nil then return "nil" end
   local meta = (type(v) == "userdata" or type(v) == "table") and getmetatable(v)
   local name = type(meta) == "table" and meta.__name
   if type(name) ~= "string" then return M.text(type(v)) end
   name = name:gsub("^bnn%.", "")
-  return by_name(v, name) or M.text(CALLED[name] or name)
+  return meta.called and meta.called(v) or M.text(CALLED[name] or name)
 end
 
 --- Shows a value in messages: numbers, strings and short lists of them, else the kind of the value.

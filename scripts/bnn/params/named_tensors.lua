@@ -25,8 +25,10 @@ end
 --- The names of several tensors in their order; nil of one.
 function M.names(value) return M.is_named(value) and options.sorted_names(value) or nil end
 
+local function called(value) return "tensors by name (" .. describe.names(value) .. ")" end
+
 --- Gives a table of tensors by name its class, which print shows.
-function M.named(value) return describe.as(KIND, value) end
+function M.named(value) return describe.as(KIND, value, called) end
 
 --- Maps each tensor by f(tensor, name), the name nil of one that has none; nil stays nil.
 function M.map(value, f)
@@ -86,7 +88,7 @@ end
 --- Returns one tensor [n, ...] or several with as many rows, or raises.
 -- @param what string: "bnn.data.from_tensors: x"
 -- @param value any
--- @param n integer: the rows that are wanted, or nil
+-- @param n integer: how many rows each tensor must have; nil: any number, the same for all
 function M.check(what, value, n)
   if not is_tensor(value) and not M.is_named(value) then
     refuse(what, "a tensor, or tensors by name, {image = tensor, table = tensor}", value)

@@ -132,8 +132,14 @@ function M.add_draws(result, likelihood, run, first)
   end
 end
 
+-- What errors call a prediction of several targets.
+local function called(prediction)
+  if rawget(prediction, "mean") then return nil end
+  return "predictions by target (" .. describe.names(prediction) .. ")"
+end
+
 -- The old name of a field.
-renamed.functions(describe.as("prediction", {}), "prediction", {samples = "num_samples"})
+renamed.functions(describe.as("prediction", {}, called), "prediction", {samples = "num_samples"})
 
 -- The prediction of a head.
 local function result_of(sums, head, likelihood, opts, shape)

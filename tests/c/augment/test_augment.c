@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "inference/batch.h"
+#include "batches/batch.h"
 #include "support.h"
 
 enum { H = 3, W = 4, PIXELS = H * W, N = 64 };

@@ -1,5 +1,5 @@
 /* test_batch.c - gathering rows of a data set: bytes to reals, permutations, refusals. */
-#include "inference/batch.h"
+#include "batches/batch.h"
 
 #include <string.h>
 
